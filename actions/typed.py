@@ -1,0 +1,72 @@
+"""What customers type where a number, a postcode or an address is asked for, in any script. Pure functions."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+EMAIL = re.compile(r"[^\s@<>,;]+@[^\s@<>,;]+\.[^\s@<>,;.]+")
+NUMBER_OF_ORDER = re.compile(r"#?\b[A-Za-z]{0,3}-?\d{4,12}\b")
+LONGEST_POSTCODE = 10
+LONGEST_LINE = 120
+
+
+@dataclass(frozen=True)
+class AddressParts:
+    """The parts of an address that a message names."""
+
+    street: str | None = None
+    postcode: str | None = None
+    city: str | None = None
+
+
+def plain(text: str) -> str:
+    """Return the text with every script's digits as ASCII and full-width letters as plain ones, without outer space."""
+    folded = unicodedata.normalize("NFKC", text)
+    return "".join(str(unicodedata.digit(char)) if char.isdigit() else char for char in folded).strip()
+
+
+def email(text: str) -> str | None:
+    """Return the first e-mail address in the text."""
+    found = EMAIL.search(plain(text))
+    return found.group() if found else None
+
+
+def order_number(text: str) -> str | None:
+    """Return the first thing in the text that looks like an order number; digits inside an e-mail do not count."""
+    found = NUMBER_OF_ORDER.search(EMAIL.sub(" ", plain(text)))
+    return found.group().lstrip("#") if found else None
+
+
+def postcode(text: str) -> str | None:
+    """Return the text if it can be nothing but a postcode: short, with a digit."""
+    typed = plain(text)
+    return typed if len(typed) <= LONGEST_POSTCODE and any(char.isdigit() for char in typed) else None
+
+
+def small_number(text: str) -> int | None:
+    """Return the only number of one or two digits in the text."""
+    numbers = re.findall(r"(?<!\d)\d{1,2}(?!\d)", plain(text))
+    return int(numbers[0]) if len(numbers) == 1 else None
+
+
+def line(text: str) -> str | None:
+    """Return the text as one line of an address; None if it is empty or too long to be one."""
+    typed = " ".join(text.split()).strip(" ,;")
+    return typed if any(char.isalnum() for char in typed) and len(typed) <= LONGEST_LINE else None
+
+
+def address(text: str, code: str | None) -> AddressParts:
+    """Split an address at its postcode `code`: the street stands before it, the city after it.
+
+    Where nothing follows the postcode the city stands between commas (`12 Main St, Springfield, IL 62704`); where
+    nothing precedes it the rest is the street, for East Asian addresses go from large to small.
+    """
+    if not code or code not in text:
+        return AddressParts(street=line(text))
+    before, _, after = (line(part) or "" for part in text.rpartition(code))
+    if before and after:
+        return AddressParts(before, code, after)
+    street, _, city = (before or after).partition(",")
+    return AddressParts(line(street), code, line(city))

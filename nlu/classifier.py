@@ -1,0 +1,87 @@
+"""Runs messages through the shared encoder with one adapter merged in, and reads intent, out-of-scope and sentiment.
+
+Imports onnxruntime, tokenizers and numpy; neither torch, transformers nor peft, so that the Rasa process stays light.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from nlu.encoder import QUERY_PREFIX
+from nlu.heads import Heads, Scores
+
+MAX_TOKENS = 96
+EMBEDDING_TENSORS = ("embeddings.word_embeddings.weight", "bert.embeddings.word_embeddings.weight")
+PADDING_ID = 1
+
+
+@dataclass(frozen=True)
+class EncodedTexts:
+    """A padded batch: embeddings [N, tokens, hidden] and mask [N, tokens]."""
+
+    embeddings: NDArray[np.float32]
+    mask: NDArray[np.int64]
+
+
+class Embedder:
+    """Tokenizer and word embeddings, shared by all adapters. The table is mapped, not read: only rows used cost memory."""
+
+    def __init__(self, encoder: Path) -> None:
+        self.tokenizer = Tokenizer.from_file(str(encoder / "tokenizer.json"))
+        self.tokenizer.enable_truncation(MAX_TOKENS)
+        self.tokenizer.no_padding()
+        self.table = _map_embeddings(encoder / "model.safetensors")
+
+    def __call__(self, texts: Sequence[str]) -> EncodedTexts:
+        """Tokenise and look up; texts longer than `MAX_TOKENS` are cut."""
+        ids = [encoding.ids for encoding in self.tokenizer.encode_batch([QUERY_PREFIX + text for text in texts])]
+        longest = max(map(len, ids))
+        padded = np.full((len(ids), longest), PADDING_ID, dtype=np.int64)
+        mask = np.zeros((len(ids), longest), dtype=np.int64)
+        for row, tokens in enumerate(ids):
+            padded[row, : len(tokens)] = tokens
+            mask[row, : len(tokens)] = 1
+        return EncodedTexts(np.asarray(self.table[padded], dtype=np.float32), mask)
+
+
+class Classifier:
+    """One adapter, ready to answer. `name` and `version` are those of its manifest."""
+
+    def __init__(self, served: Path, heads: Heads, *, name: str, version: str, threads: int = 2) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        self.session = onnxruntime.InferenceSession(str(served), options, providers=["CPUExecutionProvider"])
+        self.heads = heads
+        self.name = name
+        self.version = version
+
+    def pooled(self, batch: EncodedTexts) -> NDArray[np.float32]:
+        """Return the pooled vectors [N, hidden] of a batch."""
+        (vectors,) = self.session.run(["pooled"], {"embeddings": batch.embeddings, "mask": batch.mask})
+        return np.asarray(vectors, dtype=np.float32)
+
+    def score(self, batch: EncodedTexts, languages: Sequence[str]) -> Scores:
+        """Score a batch of messages in the given languages, in one pass."""
+        return self.heads.score(self.pooled(batch), languages)
+
+
+def _map_embeddings(path: Path) -> NDArray[np.float32]:
+    """Map the word-embedding table [vocabulary, hidden] out of a safetensors file (header: u64 length, then JSON)."""
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(length))
+    name = next(tensor for tensor in EMBEDDING_TENSORS if tensor in header)
+    start = 8 + length + header[name]["data_offsets"][0]
+    dtype = {"F32": "<f4", "F16": "<f2"}[header[name]["dtype"]]
+    table: NDArray[np.float32] = np.memmap(path, dtype=dtype, mode="r", offset=start, shape=tuple(header[name]["shape"]))
+    return table

@@ -1,0 +1,134 @@
+"""Turns an adapter into what is served: the encoder's body with the adapter merged in, int8, as one ONNX file.
+
+The word embeddings (four fifths of the parameters) stay outside and are shared by all adapters. The body is exported
+once from torch; for each adapter only the weights that it changes are replaced, then everything is quantised
+(dynamic int8, per channel). This is the only file in `nlu` that imports torch and peft, and it does so when called.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlu.adapters import Manifest
+from nlu.encoder import fingerprint
+
+if TYPE_CHECKING:
+    from torch import nn
+
+SERVED_FOLDER = Path("models/served")
+OPSET = 17
+
+
+def served_path(manifest: Manifest, folder: Path = SERVED_FOLDER) -> Path:
+    """Name the served file of an adapter: it changes with the adapter's version and with the encoder."""
+    return folder / f"{manifest.name}-{manifest.version}-{Path(manifest.encoder).name}.onnx"
+
+
+def export_adapter(adapter: Path, manifest: Manifest, *, encoder: str, folder: Path = SERVED_FOLDER) -> Path:
+    """Write the served file of an adapter whose manifest has been checked, unless it is there; return its path."""
+    target = served_path(manifest, folder)
+    if target.exists():
+        return target
+    folder.mkdir(parents=True, exist_ok=True)
+    body = _exported_body(encoder, folder)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as scratch:
+        merged = Path(scratch) / "merged.onnx"
+        _replace_weights(body, _changed_weights(encoder, adapter), merged)
+        _quantise(merged, Path(scratch) / "int8.onnx")
+        os.replace(Path(scratch) / "int8.onnx", target)
+    return target
+
+
+def _exported_body(encoder: str, folder: Path) -> Path:
+    """Export the encoder without word embeddings: embeddings [N, tokens, hidden] and mask to pooled [N, hidden]."""
+    target = folder / f"body-{Path(fingerprint(encoder)).name}.onnx"
+    if target.exists():
+        return target
+    import torch
+
+    body = _load_encoder(encoder)
+
+    class Pooled(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = body
+
+        def forward(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            states = self.body(inputs_embeds=embeddings, attention_mask=mask).last_hidden_state
+            weight = mask.unsqueeze(-1).to(states.dtype)
+            return (states * weight).sum(dim=1) / weight.sum(dim=1)
+
+    draft = target.with_suffix(".draft")
+    hidden = int(body.config.hidden_size)  # type: ignore[union-attr, arg-type]
+    with torch.no_grad():
+        torch.onnx.export(
+            Pooled().eval(),
+            (torch.randn(2, 7, hidden), torch.ones(2, 7, dtype=torch.int64)),
+            str(draft),
+            input_names=["embeddings", "mask"],
+            output_names=["pooled"],
+            dynamic_axes={"embeddings": {0: "rows", 1: "tokens"}, "mask": {0: "rows", 1: "tokens"}, "pooled": {0: "rows"}},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    os.replace(draft, target)
+    return target
+
+
+def _load_encoder(encoder: str) -> nn.Module:
+    from transformers import AutoModel
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    # "eager" attention exports to plain MatMul and Softmax, which quantise.
+    model: nn.Module = AutoModel.from_pretrained(encoder, attn_implementation="eager").eval()
+    return model
+
+
+def _changed_weights(encoder: str, adapter: Path) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Return (before, after) of each weight that merging the adapter changes."""
+    from peft import PeftModel
+
+    before = _load_encoder(encoder).state_dict()
+    merged = PeftModel.from_pretrained(_load_encoder(encoder), str(adapter)).float().merge_and_unload()  # type: ignore[arg-type]
+    pairs = [(before[name].numpy(), after.numpy()) for name, after in merged.state_dict().items()]
+    return [(old, new) for old, new in pairs if not np.array_equal(old, new)]
+
+
+def _replace_weights(body: Path, changed: list[tuple[NDArray[np.float32], NDArray[np.float32]]], target: Path) -> None:
+    """Copy the exported body with weights replaced. The exporter renames weights, so they are found by their content."""
+    import onnx
+    from onnx import numpy_helper
+
+    model = onnx.load(str(body))
+    by_content = {_content(numpy_helper.to_array(tensor)): tensor for tensor in model.graph.initializer}
+    for old, new in changed:
+        found = False
+        for before, after in ((old, new), (old.T, new.T)):
+            tensor = by_content.get(_content(before))
+            if tensor is not None:
+                tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(after), tensor.name))
+                found = True
+                break
+        if not found:
+            raise RuntimeError(f"A weight of shape {old.shape} is not in the exported encoder {body}; delete the file.")
+    onnx.save(model, str(target))
+
+
+def _content(array: NDArray[np.float32]) -> str:
+    return f"{array.shape}{hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()}"
+
+
+def _quantise(source: Path, target: Path) -> None:
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    # Seven-bit weights (reduce_range): AVX2 without VNNI saturates when it adds pairs of eight-bit products.
+    quantize_dynamic(str(source), str(target), weight_type=QuantType.QInt8, per_channel=True, reduce_range=True)

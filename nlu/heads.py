@@ -1,0 +1,147 @@
+"""From the encoder's pooled vector to intent, out-of-scope score and sentiment: linear heads and their calibration.
+
+numpy only, so that serving, prediction and evaluation share one implementation. Methods: temperature scaling (Guo et
+al. 2017, arXiv:1706.04599), energy as an out-of-scope signal (Liu et al. 2020, arXiv:2010.03759), and nearest class
+mean by cosine; the signals are joined by a logistic regression fitted on validation rows (`training/calibrate.py`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+
+from nlu.adapters import HEAD_SETTINGS, HEAD_WEIGHTS
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class HeadSettings:
+    """Labels and calibration. Temperatures are per language, "" holds for the others.
+
+    `out_of_scope_weights` multiply the standardised signals of `signals`; `threshold` is the raw confidence at which
+    the adapter stops trusting its intent, and is what a confidence of 0.5 stands for outside.
+    """
+
+    intents: tuple[str, ...]
+    sentiments: tuple[str, ...]
+    has_out_of_scope_row: bool
+    intent_temperature: Mapping[str, float] = field(default_factory=lambda: {"": 1.0})
+    sentiment_temperature: Mapping[str, float] = field(default_factory=lambda: {"": 1.0})
+    signal_mean: tuple[float, ...] = (0.0, 0.0, 0.0)
+    signal_scale: tuple[float, ...] = (1.0, 1.0, 1.0)
+    out_of_scope_weights: tuple[float, ...] = (1.0, 0.0, 0.0)
+    out_of_scope_bias: float = 0.0
+    threshold: float = 0.5
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What the heads say of N messages: probabilities [N, intents] and [N, sentiments], out-of-scope score and
+    confidence in the best intent [N] (0.5 at the adapter's own threshold)."""
+
+    intents: Floats
+    sentiments: Floats
+    out_of_scope: Floats
+    confidence: Floats
+
+
+@dataclass(frozen=True)
+class Heads:
+    """Linear heads over the pooled vector [N, hidden] and the mean vector of each intent [intents, hidden].
+
+    `intent_weight` has one row an intent and, if trained with such rows, a last one for out-of-scope.
+    """
+
+    settings: HeadSettings
+    intent_weight: Floats
+    intent_bias: Floats
+    sentiment_weight: Floats
+    sentiment_bias: Floats
+    centroids: Floats
+
+    def score(self, pooled: Floats, languages: Sequence[str]) -> Scores:
+        """Score pooled vectors [N, hidden] of messages in the given languages (ISO 639-1 or `und`)."""
+        logits = self.intent_logits(pooled)
+        temperature = _per_language(self.settings.intent_temperature, languages)
+        intents = softmax(logits[:, : len(self.settings.intents)] / temperature)
+        out_of_scope = self._out_of_scope(pooled, logits)
+        sentiment_logits = pooled @ self.sentiment_weight.T + self.sentiment_bias
+        sentiments = softmax(sentiment_logits / _per_language(self.settings.sentiment_temperature, languages))
+        raw = intents.max(axis=1, initial=0.0) * (1 - out_of_scope)
+        return Scores(intents, sentiments, out_of_scope, scale_confidence(raw, self.settings.threshold))
+
+    def intent_logits(self, pooled: Floats) -> Floats:
+        """Return logits [N, intents (+1)]."""
+        return np.asarray(pooled @ self.intent_weight.T + self.intent_bias, dtype=np.float32)
+
+    def signals(self, pooled: Floats, logits: Floats) -> Floats:
+        """Return the out-of-scope signals [N, 3]: log-odds of the out-of-scope row, negative energy, nearest mean."""
+        inside = logits[:, : len(self.settings.intents)]
+        energy = _logsumexp(inside)
+        odds = logits[:, -1] - energy if self.settings.has_out_of_scope_row else np.zeros_like(energy)
+        nearest = (_unit(pooled) @ _unit(self.centroids).T).max(axis=1, initial=-1.0)
+        return np.stack([odds, -energy, -nearest], axis=1).astype(np.float32)
+
+    def _out_of_scope(self, pooled: Floats, logits: Floats) -> Floats:
+        if not self.settings.intents:
+            return np.zeros(len(pooled), dtype=np.float32)
+        standard = (self.signals(pooled, logits) - self.settings.signal_mean) / np.asarray(self.settings.signal_scale)
+        score = standard @ np.asarray(self.settings.out_of_scope_weights) + self.settings.out_of_scope_bias
+        return np.asarray(1 / (1 + np.exp(-np.clip(score, -30, 30))), dtype=np.float32)
+
+    def save(self, folder: Path) -> None:
+        """Write weights and settings into an adapter's folder."""
+        weights = {
+            "intent_weight": self.intent_weight,
+            "intent_bias": self.intent_bias,
+            "sentiment_weight": self.sentiment_weight,
+            "sentiment_bias": self.sentiment_bias,
+            "centroids": self.centroids,
+        }
+        save_file({name: np.ascontiguousarray(value, dtype=np.float32) for name, value in weights.items()},
+                  str(folder / HEAD_WEIGHTS))
+        settings = json.dumps(asdict(self.settings), indent=2, ensure_ascii=False)
+        (folder / HEAD_SETTINGS).write_text(settings + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Heads:
+        """Read heads from an adapter's folder, whose manifest has been checked."""
+        fields = json.loads((folder / HEAD_SETTINGS).read_text(encoding="utf-8"))
+        settings = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+        return cls(settings=HeadSettings(**settings), **load_file(str(folder / HEAD_WEIGHTS)))
+
+
+def scale_confidence(raw: Floats, threshold: float) -> Floats:
+    """Map confidence so that 0 stays 0, 1 stays 1 and `threshold` becomes 0.5 (a power, hence order is kept)."""
+    exponent = np.log(0.5) / np.log(np.clip(threshold, 1e-4, 1 - 1e-4))
+    return np.asarray(np.power(np.clip(raw, 0.0, 1.0), exponent), dtype=np.float32)
+
+
+def softmax(logits: Floats) -> Floats:
+    """Return probabilities over the last axis; an empty axis stays empty."""
+    if logits.shape[-1] == 0:
+        return logits
+    exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(exponents / exponents.sum(axis=-1, keepdims=True), dtype=np.float32)
+
+
+def _logsumexp(logits: Floats) -> Floats:
+    if logits.shape[-1] == 0:
+        return np.zeros(len(logits), dtype=np.float32)
+    top = logits.max(axis=-1)
+    return np.asarray(top + np.log(np.exp(logits - top[:, None]).sum(axis=-1)), dtype=np.float32)
+
+
+def _unit(vectors: Floats) -> Floats:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-6)
+
+
+def _per_language(temperature: Mapping[str, float], languages: Sequence[str]) -> Floats:
+    return np.array([[temperature.get(language, temperature[""])] for language in languages], dtype=np.float32)
