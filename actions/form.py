@@ -8,7 +8,6 @@ then answer it by its intent and come back to the form.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from rasa_sdk.events import EventType, SlotSet
@@ -132,7 +131,3 @@ class Form(ShopAction):
         asks = turn.text.rstrip().endswith(CLEARLY_A_QUESTION)
         return asks or (known and turn.confidence >= CERTAIN)
 
-
-def first(*candidates: Mapping[str, Any] | None) -> Slots:
-    """Return the first of the readings that found something, else an empty one."""
-    return next((dict(found) for found in candidates if found), {})

@@ -7,6 +7,7 @@ in the slots and are checked against the shop each time, so that no slot alone o
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import ClassVar
 
 from rasa_sdk.events import EventType
 
@@ -24,41 +25,44 @@ MOST_TRIES = 3
 
 
 class IdentifiedForm(Form):
-    """A form that first learns which order it is about, and that the customer may know about it."""
+    """A form that first learns which order it is about, and that the customer may know about it.
+
+    Unless `postcode_may_be_proof` is off, a postcode beside the order's number in the first message is its proof.
+    """
+
+    postcode_may_be_proof: ClassVar[bool] = True
 
     def read(self, turn: Turn, slots: Slots) -> Slots:
         """Read number and proof, or a correction of them, and then what the form itself asks."""
         if turn.requested == NUMBER:
-            return _read_number(turn, slots) | _read_proof(turn, slots, number_is_asked=True)
+            return _answer_to_number(turn, slots)
         if turn.requested == PROOF:
-            return _correction(turn, slots) or _read_proof(turn, slots, number_is_asked=False)
-        if turn.requested == CONFIRMED:
-            own = self.read_own(turn, slots)
-            return own or _correction(turn, slots) | _email(turn, slots)
-        return self.read_own(turn, slots)
+            return _answer_to_proof(turn, slots)
+        own = self.read_own(turn, slots)
+        if own or turn.requested != CONFIRMED:
+            return own
+        number, _ = _number_and_postcode(turn)
+        return _new_number(number, slots) | _email(turn, slots)
 
     def read_start(self, turn: Turn, slots: Slots) -> Slots:
-        """Read what stands in the first message; a lone postcode is the proof of an order named with it."""
-        found = _email(turn, slots)
-        for number in turn.values("order_number")[:1]:
-            found |= _new_number(number, slots)
-        postcodes = turn.values("postcode")
-        if postcodes and NUMBER in found and PROOF not in found:
-            found |= _new_proof("postcode", postcodes[0], slots)
-        return found
+        """Read what stands in the first message."""
+        number, postcode = _number_and_postcode(turn)
+        email = _email(turn, slots)
+        proof = email or (_new_proof("postcode", postcode, slots) if number and self.postcode_may_be_proof else {})
+        return _new_number(number, slots) | proof
 
     def ask_next(self, speaker: Speaker, turn: Turn, slots: Slots) -> str | None:
         """Ask for number and proof until they belong together, then what the form itself needs."""
-        order = None if slots.get(REFUSED) else identified_order(self.shop, slots)
-        if order is not None:
-            slots[WRONG_TRIES] = 0
-            return self.ask_own(speaker, turn, slots, order)
         tries = int(slots.get(WRONG_TRIES) or 0)
-        proof = slots.get("email") or slots.get("postcode")
-        if slots.get(NUMBER) and proof and not slots.get(REFUSED):
-            tries += 1
-            slots.update({WRONG_TRIES: tries, REFUSED: True})
+        if tries < MOST_TRIES and not slots.get(REFUSED):
+            order = identified_order(self.shop, slots)
+            if order is not None:
+                return self.ask_own(speaker, turn, slots, order)
+            if slots.get(NUMBER) and (slots.get("email") or slots.get("postcode")):
+                tries += 1
+                slots.update({WRONG_TRIES: tries, REFUSED: True})
         if tries >= MOST_TRIES:
+            slots[REFUSED] = True
             speaker.say("utter_offer_handoff_unidentified")
             return None
         if slots.get(REFUSED):
@@ -94,46 +98,44 @@ class OrderAction(ShopAction):
         """Tell or do it."""
 
 
-def _read_number(turn: Turn, slots: Slots) -> Slots:
-    numbers = turn.values("order_number")
-    # After a refusal the postcode may be what is corrected; before, digits alone are the number that was asked for.
-    unlabelled = [] if slots.get(REFUSED) and turn.values("postcode") else [typed.order_number(turn.text)]
-    return next((_new_number(number, slots) for number in [*numbers, *unlabelled] if number), {})
+def _answer_to_number(turn: Turn, slots: Slots) -> Slots:
+    number, postcode = _number_and_postcode(turn)
+    found = _new_number(number or typed.order_number(turn.text), slots)
+    # A postcode alone corrects the proof once a pair was refused.
+    proof = _new_proof("postcode", postcode, slots) if number or slots.get(REFUSED) else {}
+    return found | (_email(turn, slots) or proof)
 
 
-def _read_proof(turn: Turn, slots: Slots, *, number_is_asked: bool) -> Slots:
-    given = _email(turn, slots)
-    if given:
-        return given
-    labelled = turn.values("postcode")
-    if number_is_asked:
-        meant = labelled if turn.values("order_number") or slots.get(REFUSED) else []
-        return _new_proof("postcode", meant[0], slots) if meant else {}
-    unlabelled = [*turn.values("order_number"), typed.postcode(turn.text)]
-    return next((_new_proof("postcode", code, slots) for code in [*labelled, *unlabelled] if code), {})
+def _answer_to_proof(turn: Turn, slots: Slots) -> Slots:
+    """Read an e-mail or a postcode; digits are another order number only if they resemble the known one or follow a no."""
+    number, postcode = _number_and_postcode(turn)
+    email = _email(turn, slots)
+    if number and (turn.intent == "deny" or typed.resemble(number, str(slots.get(NUMBER)))):
+        corrected = _new_number(number, slots)
+        if corrected or email:
+            return corrected | (email or _new_proof("postcode", postcode, slots))
+    return email or _new_proof("postcode", postcode or number or typed.postcode(turn.text), slots)
 
 
-def _correction(turn: Turn, slots: Slots) -> Slots:
-    """Read another order number; bare digits are not one where a postcode was asked for."""
-    numbers = turn.values("order_number")
-    if not numbers or typed.plain(turn.text) == typed.plain(numbers[0]):
-        return {}
-    corrected = _new_number(numbers[0], slots)
-    return corrected | _email(turn, slots) if corrected else {}
+def _number_and_postcode(turn: Turn) -> tuple[str | None, str | None]:
+    """Tell an order's number from a postcode; five or six digits are found as both, and the longer is the order's."""
+    number = max(turn.found("order_number"), key=lambda found: len(found["value"]), default=None)
+    postcodes = (found["value"] for found in turn.found("postcode") if not number or found["start"] != number["start"])
+    return (number["value"] if number else None), next(postcodes, None)
 
 
 def _email(turn: Turn, slots: Slots) -> Slots:
-    emails = [*turn.values("email"), typed.email(turn.text)]
-    return _new_proof("email", emails[0], slots) if emails[0] else {}
+    emails = turn.values("email")
+    return _new_proof("email", emails[0] if emails else typed.email(turn.text), slots)
 
 
-def _new_number(number: str, slots: Slots) -> Slots:
-    known = typed.plain(str(slots.get(NUMBER) or "")).lstrip("#")
-    given = typed.plain(number).lstrip("#")
-    return {} if given == known and not slots.get(REFUSED) else {NUMBER: given, REFUSED: False}
+def _new_number(number: str | None, slots: Slots) -> Slots:
+    if not number or (number == slots.get(NUMBER) and not slots.get(REFUSED)):
+        return {}
+    return {NUMBER: number, REFUSED: False}
 
 
-def _new_proof(kind: str, value: str, slots: Slots) -> Slots:
-    if slots.get(kind) == value and not slots.get(REFUSED):
+def _new_proof(kind: str, value: str | None, slots: Slots) -> Slots:
+    if not value or (value == slots.get(kind) and not slots.get(REFUSED)):
         return {}
     return {"email": None, "postcode": None, kind: value, REFUSED: False}

@@ -66,7 +66,11 @@ class Turn:
 
     def values(self, entity: str) -> list[str]:
         """Return the values of one kind of entity, in the order of the text."""
-        return [str(found["value"]) for found in self.entities if found["entity"] == entity]
+        return [str(found["value"]) for found in self.found(entity)]
+
+    def found(self, entity: str) -> list[Mapping[str, Any]]:
+        """Return the entities of one kind, in the order of the text."""
+        return [found for found in self.entities if found["entity"] == entity]
 
     def choice(self) -> str | None:
         """Return the choice made by a button, or by typing what is written on an offered one."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 
 EMAIL = re.compile(r"[^\s@<>,;]+@[^\s@<>,;]+\.[^\s@<>,;.]+")
 NUMBER_OF_ORDER = re.compile(r"#?\b[A-Za-z]{0,3}-?\d{4,12}\b")
 LONGEST_POSTCODE = 10
 LONGEST_LINE = 120
+MISTYPED = 0.6  # of what two numbers share
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,11 @@ def order_number(text: str) -> str | None:
     """Return the first thing in the text that looks like an order number; digits inside an e-mail do not count."""
     found = NUMBER_OF_ORDER.search(EMAIL.sub(" ", plain(text)))
     return found.group().lstrip("#") if found else None
+
+
+def resemble(one: str, other: str) -> bool:
+    """Tell whether one number is the other mistyped: as long, and mostly the same."""
+    return len(one) == len(other) and SequenceMatcher(None, one, other).ratio() >= MISTYPED
 
 
 def postcode(text: str) -> str | None:

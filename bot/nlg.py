@@ -11,11 +11,11 @@ from typing import Any
 
 from rasa.core.nlg.generator import NaturalLanguageGenerator
 from rasa.shared.core.domain import Domain
-from rasa.shared.core.events import UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.utils.endpoints import EndpointConfig
 
 from bot.texts import Texts, load_texts
+from nlu.component import conversation_language
 from nlu.markets import Markets, load_markets
 
 
@@ -55,16 +55,6 @@ class Replies(NaturalLanguageGenerator):  # type: ignore[misc]
         market = metadata.get("market")
         fallback = self.markets[market].language if market else self.markets.languages[0]
         return market, conversation_language(tracker) or metadata.get("language_hint") or fallback
-
-
-def conversation_language(tracker: DialogueStateTracker) -> str | None:
-    """Return the language of the customer's last sentence that was not `und`; None if there was none yet."""
-    for event in reversed(tracker.events):
-        if isinstance(event, UserUttered):
-            code = (event.parse_data.get("language") or {}).get("code", "und")
-            if code != "und":
-                return str(code)
-    return None
 
 
 def _slots(tracker: DialogueStateTracker) -> dict[str, Any]:

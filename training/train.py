@@ -17,10 +17,12 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
+from nlu.adapters import HEAD_SETTINGS
 from nlu.encoder import find_encoder, fingerprint
+from nlu.heads import Heads
 from training.augment import augment
 from training.checkpoint import clear_progress, load_progress, save_progress
 from training.dataset import OUT_OF_SCOPE, Example, labels_of
@@ -105,6 +107,8 @@ class Trainer:
         )
         if init is not None:
             self.network.load_adapter(init)
+            if (init / HEAD_SETTINGS).exists():
+                self._load_heads(Heads.load(init))
         self.anchor = {name: weight.detach().clone() for name, weight in self._adapter_weights()} if init else {}
         self.run = self._run_name(init)
 
@@ -135,6 +139,14 @@ class Trainer:
             yield Progress(step + 1, self.total_steps, sum(losses) / len(losses))
         clear_progress(self.scratch)
         self.network.eval()
+
+    def _load_heads(self, heads: Heads) -> None:
+        """Take over the rows of labels that the earlier adapter knows; new labels start from nothing."""
+        known = list(heads.settings.intents) + [OUT_OF_SCOPE] * heads.settings.has_out_of_scope_row
+        wanted = list(self.intents) + [OUT_OF_SCOPE] * self.has_out_of_scope
+        _copy_rows(self.network.intent, wanted, torch.tensor(heads.intent_weight), torch.tensor(heads.intent_bias), known)
+        weights = torch.tensor(heads.sentiment_weight), torch.tensor(heads.sentiment_bias)
+        _copy_rows(self.network.sentiment, list(self.sentiments), *weights, list(heads.settings.sentiments))
 
     def _adapter_weights(self) -> list[tuple[str, Tensor]]:
         return [(name, weight) for name, weight in self.network.trainable().items() if name.startswith("body.")]
@@ -199,6 +211,14 @@ class Trainer:
             away = sum((weight - self.anchor[name]).square().sum() for name, weight in self._adapter_weights())
             loss = loss + self.settings.hold * away
         return loss
+
+
+def _copy_rows(head: nn.Linear, wanted: list[str], weight: Tensor, bias: Tensor, known: list[str]) -> None:
+    with torch.no_grad():
+        for row, label in enumerate(wanted):
+            if label in known:
+                head.weight[row] = weight[known.index(label)]
+                head.bias[row] = bias[known.index(label)]
 
 
 def _labelled_loss(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:

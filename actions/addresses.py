@@ -1,0 +1,152 @@
+"""Delivery addresses: another one for an order, an additional one for an account."""
+
+from __future__ import annotations
+
+from actions import typed
+from actions.form import CONFIRMED, Slots
+from actions.action import Speaker
+from actions.identification import IdentifiedForm, OrderAction
+from actions.orders import NOT_LEFT
+from actions.shop import Address, NotAllowed, Order
+from actions.turn import Turn
+
+STREET = "new_street"
+POSTCODE = "new_postcode"
+CITY = "new_city"
+PARTS = (STREET, POSTCODE, CITY)
+
+
+class AddressForm(IdentifiedForm):
+    """A form that asks for an address, in one message or part by part."""
+
+    own_slots = (*PARTS, CONFIRMED)
+    free_text_slots = (STREET, CITY)
+    postcode_may_be_proof = False
+
+    def read_own(self, turn: Turn, slots: Slots) -> Slots:
+        """Read the part that was asked for and whatever else of the address stands with it."""
+        if turn.requested == STREET:
+            return _read_address(turn)
+        if turn.requested == POSTCODE:
+            return _read_postcode(turn)
+        if turn.requested == CITY:
+            city = typed.line(turn.text)
+            return {CITY: city} if city else {}
+        return _corrected_postcode(turn, slots)
+
+    def ask_address(self, speaker: Speaker, slots: Slots) -> str | None:
+        """Ask for the first part that is missing."""
+        part = next((part for part in PARTS if not slots.get(part)), None)
+        if part is not None:
+            speaker.say(f"utter_request_{part.removeprefix('new_')}")
+        return part
+
+    def ask_yes(self, speaker: Speaker, slots: Slots, order: Order) -> str | None:
+        """Ask for a yes with the whole address."""
+        if slots.get(CONFIRMED):
+            return None
+        address = _address(slots, order)
+        speaker.say(f"utter_confirm_{self.intent}", order=order.number, **_facts(address))
+        return CONFIRMED
+
+
+class ChangeAddressForm(AddressForm):
+    """Where an order that has not left is to go instead."""
+
+    form = "change_address_form"
+    intent = "change_shipping_address"
+
+    def ask_own(self, speaker: Speaker, turn: Turn, slots: Slots, order: Order) -> str | None:  # noqa: ARG002
+        """Ask for the address and a yes; end where the order has already left."""
+        if order.status not in NOT_LEFT:
+            speaker.say("utter_change_too_late", order=order.number, status=f"order_{order.status}")
+            return None
+        return self.ask_address(speaker, slots) or self.ask_yes(speaker, slots, order)
+
+
+class ChangeAddress(OrderAction):
+    """Sends the order to the new address."""
+
+    def name(self) -> str:
+        """The action's name in the domain."""
+        return "action_change_address"
+
+    def act_on(self, speaker: Speaker, turn: Turn, order: Order) -> None:
+        """Change the address if that was confirmed."""
+        if not turn.slots.get(CONFIRMED):
+            return
+        address = _address(turn.slots, order)
+        try:
+            self.shop.change_shipping_address(order.number, address, key=self.key(turn))
+        except NotAllowed as refusal:
+            speaker.say("utter_not_allowed", reason=f"reason_{refusal.reason}")
+            return
+        speaker.say("utter_address_changed", order=order.number, **_facts(address))
+
+
+class AddAddressForm(AddressForm):
+    """Which address is to be saved with the account."""
+
+    form = "add_address_form"
+    intent = "set_up_shipping_address"
+
+    def ask_own(self, speaker: Speaker, turn: Turn, slots: Slots, order: Order) -> str | None:  # noqa: ARG002
+        """Ask for the address and a yes."""
+        return self.ask_address(speaker, slots) or self.ask_yes(speaker, slots, order)
+
+
+class AddAddress(OrderAction):
+    """Saves an additional address with the account of the identified order."""
+
+    def name(self) -> str:
+        """The action's name in the domain."""
+        return "action_add_address"
+
+    def act_on(self, speaker: Speaker, turn: Turn, order: Order) -> None:
+        """Save the address if that was confirmed."""
+        if not turn.slots.get(CONFIRMED):
+            return
+        address = _address(turn.slots, order)
+        try:
+            self.shop.add_shipping_address(order.email, address, key=self.key(turn))
+        except LookupError:
+            speaker.say("utter_no_account")
+            return
+        speaker.say("utter_address_added", **_facts(address))
+
+
+def _read_address(turn: Turn) -> Slots:
+    codes = turn.found("postcode")
+    text = turn.text
+    # The postcode as it stands in the text: the entity's value is normalised.
+    code = text[codes[-1]["start"] : codes[-1]["end"]] if codes else None
+    parts = typed.address(text, code)
+    return {
+        slot: value
+        for slot, value in ((STREET, parts.street), (POSTCODE, parts.postcode), (CITY, parts.city))
+        if value
+    }
+
+
+def _read_postcode(turn: Turn) -> Slots:
+    parts = _read_address(turn)
+    if POSTCODE not in parts:
+        code = typed.postcode(turn.text)
+        return {POSTCODE: code} if code else {}
+    # "10115 Berlin": what stands beside a postcode that was asked for is the city, not the street.
+    beside = parts.get(CITY) or parts.get(STREET)
+    return {POSTCODE: parts[POSTCODE]} | ({CITY: beside} if beside else {})
+
+
+def _corrected_postcode(turn: Turn, slots: Slots) -> Slots:
+    codes = turn.values("postcode")
+    return {POSTCODE: codes[-1]} if codes and not typed.resemble(codes[-1], str(slots.get("order_number"))) else {}
+
+
+def _address(slots: Slots, order: Order) -> Address:
+    on_file = order.address
+    return Address(on_file.name, slots[STREET], slots[POSTCODE], slots[CITY], on_file.country)
+
+
+def _facts(address: Address) -> dict[str, str]:
+    return {"street": address.street, "postcode": address.postcode, "city": address.city}

@@ -1,0 +1,91 @@
+"""Giving a conversation to a person: on request, on offer, and how else the team is reached."""
+
+from __future__ import annotations
+
+from rasa_sdk.events import EventType, SlotSet
+
+from actions.action import HANDOFF_OFFERED, ShopAction, Speaker
+from actions.form import OFFERS
+from actions.shop import TicketKind
+from actions.turn import Turn
+
+# What accepting an offer opens: the kind of ticket and the reason told to the team.
+ACCEPTED: dict[str, tuple[TicketKind, str]] = {
+    "utter_offer_handoff": ("handoff", "not_understood"),
+    "utter_offer_handoff_unidentified": ("handoff", "not_identified"),
+    "utter_registration_hints": ("registration_problem", "registration_failed"),
+    "utter_apology": ("handoff", "upset"),
+}
+
+
+class HandoffAction(ShopAction):
+    """An action that may queue the conversation for a person."""
+
+    def hand_off(self, speaker: Speaker, turn: Turn, kind: TicketKind, reason: str) -> list[EventType]:
+        """Open a ticket, tell its reference, and tell the edge."""
+        ticket = self.shop.open_ticket(
+            kind, conversation=turn.conversation, market=self.market(turn).code, reason=reason, key=self.key(turn)
+        )
+        handoff = {"ticket": ticket.reference, "reason": reason}
+        speaker.say("utter_handoff_queued", reference=ticket.reference, custom={"handoff": handoff})
+        return [SlotSet(HANDOFF_OFFERED, True)]
+
+
+class Handoff(HandoffAction):
+    """Queues the conversation at once: the customer asked for a person."""
+
+    def name(self) -> str:
+        """The action's name in the domain."""
+        return "action_handoff"
+
+    def act(self, speaker: Speaker, turn: Turn) -> list[EventType]:
+        """Hand off."""
+        return self.hand_off(speaker, turn, "handoff", "asked")
+
+
+class Affirm(HandoffAction):
+    """Answers a yes outside of a form: to an offered person, or to nothing in particular."""
+
+    def name(self) -> str:
+        """The action's name in the domain."""
+        return "action_affirm"
+
+    def act(self, speaker: Speaker, turn: Turn) -> list[EventType]:
+        """Hand off if that was offered."""
+        accepted = next((ACCEPTED[offer] for offer in ACCEPTED if offer in turn.replies_before), None)
+        if accepted is not None:
+            return self.hand_off(speaker, turn, *accepted)
+        speaker.say("utter_what_next")
+        return []
+
+
+class Deny(ShopAction):
+    """Answers a no outside of a form."""
+
+    def name(self) -> str:
+        """The action's name in the domain."""
+        return "action_deny"
+
+    def act(self, speaker: Speaker, turn: Turn) -> list[EventType]:
+        """Take the offer back if there was one."""
+        if turn.replies_before & OFFERS:
+            speaker.say("utter_handoff_declined")
+            return [SlotSet(HANDOFF_OFFERED, True)]
+        speaker.say("utter_what_next")
+        return []
+
+
+class Contact(ShopAction):
+    """Tells how the market's customer service is reached."""
+
+    def name(self) -> str:
+        """The action's name in the domain."""
+        return "action_contact"
+
+    def act(self, speaker: Speaker, turn: Turn) -> list[EventType]:
+        """Name phone, e-mail and hours."""
+        contact = self.market(turn).contact
+        speaker.say(
+            "utter_contact", phone=contact.phone, email=contact.email, opens=contact.opens, closes=contact.closes
+        )
+        return []

@@ -1,0 +1,109 @@
+"""The Rasa component: gives Rasa's messages intent, entities and what later steps need. The only file here with Rasa.
+
+It is thin on purpose: `parser` does the work. Text that starts with "/" is hidden from Rasa's RegexMessageHandler,
+which would obey it, unless the edge marked the message as a button that it had offered.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rasa.engine.graph import ExecutionContext, GraphComponent
+from rasa.engine.recipes.default_recipe import DefaultV1Recipe
+from rasa.engine.storage.resource import Resource
+from rasa.engine.storage.storage import ModelStorage
+from rasa.nlu.classifiers.classifier import IntentClassifier
+from rasa.shared.core.events import UserUttered
+from rasa.shared.core.trackers import DialogueStateTracker
+from rasa.shared.nlu.training_data.message import Message
+from rasa.shared.nlu.training_data.training_data import TrainingData
+
+from nlu.markets import GLOBAL_ADAPTER
+from nlu.parser import UNDETERMINED, Label, Parser, Prediction, Request
+from nlu.segments import find_second_request
+
+WORD_JOINER = "\u2060"
+SMALL_TALK = ("greet", "goodbye", "thank", "affirm", "deny", "bot_challenge", "what_can_you_do")
+
+
+@DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=False)
+class PolydeskNLU(GraphComponent, IntentClassifier):  # type: ignore[misc]
+    """Understands messages with the market adapters."""
+
+    def __init__(self, parser: Parser) -> None:
+        self.parser = parser
+
+    @classmethod
+    def create(
+        cls,
+        config: dict[str, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        execution_context: ExecutionContext,
+    ) -> PolydeskNLU:
+        """Make the component and load the adapters, so that the first customer does not wait for them."""
+        parser = Parser(threads=config["threads"])
+        for name in {GLOBAL_ADAPTER, *(market.adapter for market in parser.markets if market.adapter)}:
+            parser.adapters[name]
+        return cls(parser)
+
+    @staticmethod
+    def get_default_config() -> dict[str, Any]:
+        """`threads` are those of one forward pass."""
+        return {"threads": 2}
+
+    def process(self, messages: list[Message], tracker: DialogueStateTracker | None = None) -> list[Message]:
+        """Add intent, ranking, entities, language, adapter, market, out-of-scope, sentiment and rest to the messages."""
+        conversation = conversation_language(tracker) if tracker else None
+        for message in messages:
+            self._process(message, conversation)
+        return messages
+
+    def process_training_data(self, training_data: TrainingData) -> TrainingData:
+        """Leave Rasa's training data alone: nothing is learned here."""
+        return training_data
+
+    def _process(self, message: Message, conversation: str | None) -> None:
+        text: str = message.get("text") or ""
+        metadata: dict[str, Any] = message.get("metadata") or {}
+        if metadata.get("button"):
+            _add(message, {"language": {"code": UNDETERMINED, "confidence": 0.0}, "rest": None})
+            return
+        request = Request(text, metadata.get("market"), metadata.get("language_hint"), conversation)
+        prediction = self.parser.parse(request)
+        two = find_second_request(self.parser, request, prediction, small_talk=SMALL_TALK) if text.strip() else None
+        first = two.first if two else prediction
+        message.set("intent", _label(first.intent), add_to_output=True)
+        message.set("intent_ranking", [_label(label) for label in first.ranking[:10]], add_to_output=True)
+        message.set("entities", _entities(prediction), add_to_output=True)
+        answer = prediction.as_json()
+        extras = {name: answer[name] for name in ("language", "market", "adapter", "out_of_scope", "sentiment")}
+        _add(message, {**extras, "rest": two.rest if two else None})
+        if text.lstrip().startswith("/"):
+            message.set("text", WORD_JOINER + text, add_to_output=True)
+
+
+def conversation_language(tracker: DialogueStateTracker) -> str | None:
+    """Return the language of the customer's last sentence that was not `und`; None if there was none yet."""
+    for event in reversed(tracker.events):
+        if isinstance(event, UserUttered):
+            code = ((event.parse_data or {}).get("language") or {}).get("code", UNDETERMINED)
+            if code != UNDETERMINED:
+                return str(code)
+    return None
+
+
+def _add(message: Message, properties: dict[str, Any]) -> None:
+    for name, value in properties.items():
+        message.set(name, value, add_to_output=True)
+
+
+def _label(label: Label) -> dict[str, Any]:
+    return {"name": label.name, "confidence": label.confidence}
+
+
+def _entities(prediction: Prediction) -> list[dict[str, Any]]:
+    return [
+        {"entity": found.entity, "value": found.value, "start": found.start, "end": found.end, "extractor": "Polydesk"}
+        for found in prediction.entities
+    ]

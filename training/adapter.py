@@ -1,0 +1,94 @@
+"""Makes an adapter folder of a finished training: weights, heads, calibration, metrics, model card, manifest; whole or not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from nlu.adapters import PEFT_WEIGHTS, write_manifest
+from nlu.encoder import fingerprint
+from nlu.heads import Heads, HeadSettings
+from training.calibrate import calibrate, centroids
+from training.card import write_card
+from training.dataset import Example
+from training.evaluate import evaluate
+from training.predict import pool
+from training.train import Trainer
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Where an adapter comes from, for its manifest and card: sources as `name: rows`, and how to make it again."""
+
+    sources: dict[str, int]
+    command: str
+    parent: str | None = None
+
+
+def finish(
+    trainer: Trainer, *, name: str, validation: Sequence[Example], lineage: Lineage, target: Path
+) -> dict[str, Any]:
+    """Calibrate on `validation`, measure, and write the adapter to `target` in one move; return its metrics.
+
+    An adapter that stood there before is replaced only when the new one is complete.
+    """
+    body, tokenizer = trainer.network.body, trainer.tokenizer
+    heads = _heads(trainer)
+    pooled = pool(body, tokenizer, [example.text for example in validation])
+    heads = calibrate(heads, pooled, validation)
+    scores = heads.score(pooled, [example.language for example in validation])
+    metrics = evaluate(validation, scores, intents=trainer.intents, sentiments=trainer.sentiments)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as scratch:
+        folder = Path(scratch) / "adapter"
+        body.save_pretrained(str(folder))
+        (folder / "README.md").unlink(missing_ok=True)
+        _halve(folder / PEFT_WEIGHTS)
+        _name_the_encoder(folder / "adapter_config.json")
+        heads.save(folder)
+        (folder / "metrics.json").write_text(json.dumps(metrics, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        training = {**asdict(trainer.settings), **asdict(lineage)}
+        manifest = write_manifest(
+            folder, name=name, encoder=fingerprint(trainer.encoder), method=trainer.settings.method, training=training
+        )
+        write_card(folder, manifest, metrics)
+        shutil.rmtree(target, ignore_errors=True)
+        folder.rename(target)
+    return metrics
+
+
+def _heads(trainer: Trainer) -> Heads:
+    network = trainer.network
+    labelled = [example for example in trainer.examples if example.intent in trainer.intents]
+    pooled = pool(network.body, trainer.tokenizer, [example.text for example in labelled]) if labelled else None
+    hidden = network.intent.in_features
+    means = centroids(pooled, labelled, trainer.intents) if pooled is not None else torch.zeros(0, hidden).numpy()
+    settings = HeadSettings(trainer.intents, trainer.sentiments, trainer.has_out_of_scope)
+    return Heads(
+        settings=settings,
+        intent_weight=network.intent.weight.detach().numpy(),
+        intent_bias=network.intent.bias.detach().numpy(),
+        sentiment_weight=network.sentiment.weight.detach().numpy(),
+        sentiment_bias=network.sentiment.bias.detach().numpy(),
+        centroids=means,
+    )
+
+
+def _halve(path: Path) -> None:
+    """Store weights in half precision, which changes no served answer: serving rounds to seven bits."""
+    save_file({name: tensor.half().contiguous() for name, tensor in load_file(str(path)).items()}, str(path))
+
+
+def _name_the_encoder(path: Path) -> None:
+    """Keep the path of the machine that trained out of what is published."""
+    configuration = json.loads(path.read_text(encoding="utf-8"))
+    configuration["base_model_name_or_path"] = "models/encoder"
+    path.write_text(json.dumps(configuration, indent=2, sort_keys=True) + "\n", encoding="utf-8")

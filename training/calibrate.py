@@ -1,0 +1,126 @@
+"""Fits what turns raw scores into probabilities one can act on, always on validation rows: temperatures, the
+out-of-scope score, the threshold. Methods and sources are named in `nlu/heads.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import matthews_corrcoef
+
+from nlu.heads import Floats, Heads, softmax
+from training.dataset import OUT_OF_SCOPE, Example
+
+TEMPERATURES = np.geomspace(0.25, 4.0, 41)
+ROWS_FOR_A_LANGUAGE = 60
+ROWS_OUT_OF_SCOPE = 10
+KEPT_IN_SCOPE = 0.95
+THRESHOLDS = np.linspace(0.02, 0.98, 97)
+
+
+def centroids(pooled: Floats, examples: Sequence[Example], intents: Sequence[str]) -> Floats:
+    """Return the mean pooled vector of each intent [intents, hidden]; zeros where an intent has no example."""
+    labels = np.array([example.intent or "" for example in examples])
+    means = [pooled[labels == intent].mean(axis=0) if (labels == intent).any() else 0 * pooled[0] for intent in intents]
+    return np.stack(means) if means else np.zeros((0, pooled.shape[1]), dtype=np.float32)
+
+
+def calibrate(heads: Heads, pooled: Floats, examples: Sequence[Example]) -> Heads:
+    """Return heads with temperatures, out-of-scope score and threshold fitted on validation rows [N, hidden].
+
+    Where there are too few rows of a kind, the heads keep a cautious default: temperature 1, and an out-of-scope score
+    that calls 5% of the known messages unknown.
+    """
+    heads = _fit_temperatures(heads, pooled, examples)
+    if not heads.settings.intents:
+        return heads
+    heads = _fit_out_of_scope(heads, pooled, examples)
+    return _fit_threshold(heads, pooled, examples)
+
+
+def _fit_temperatures(heads: Heads, pooled: Floats, examples: Sequence[Example]) -> Heads:
+    settings = heads.settings
+    intent_logits = heads.intent_logits(pooled)[:, : len(settings.intents)]
+    sentiment_logits = pooled @ heads.sentiment_weight.T + heads.sentiment_bias
+    intents = np.array([_index(settings.intents, example.intent) for example in examples])
+    sentiments = np.array([_index(settings.sentiments, example.sentiment) for example in examples])
+    languages = np.array([example.language for example in examples])
+    return replace(
+        heads,
+        settings=replace(
+            settings,
+            intent_temperature=_temperatures(intent_logits, intents, languages),
+            sentiment_temperature=_temperatures(sentiment_logits, sentiments, languages),
+        ),
+    )
+
+
+def _temperatures(logits: Floats, labels: NDArray[np.int64], languages: NDArray[np.str_]) -> Mapping[str, float]:
+    known = labels >= 0
+    temperatures = {"": _temperature(logits[known], labels[known])}
+    for language in sorted(set(languages[known]) - {""}):
+        rows = known & (languages == language)
+        if rows.sum() >= ROWS_FOR_A_LANGUAGE:
+            temperatures[str(language)] = _temperature(logits[rows], labels[rows])
+    return temperatures
+
+
+def _temperature(logits: Floats, labels: NDArray[np.int64]) -> float:
+    """Return the temperature with the least negative log-likelihood; 1 where there is nothing to fit."""
+    if len(labels) < 2:
+        return 1.0
+    losses = [
+        -np.log(np.maximum(softmax(logits / temperature)[np.arange(len(labels)), labels], 1e-9)).mean()
+        for temperature in TEMPERATURES
+    ]
+    return float(round(TEMPERATURES[int(np.argmin(losses))], 4))
+
+
+def _fit_out_of_scope(heads: Heads, pooled: Floats, examples: Sequence[Example]) -> Heads:
+    rows = [position for position, example in enumerate(examples) if example.intent is not None]
+    if not rows:
+        return heads
+    signals = heads.signals(pooled[rows], heads.intent_logits(pooled[rows]))
+    outside = np.array([examples[position].intent == OUT_OF_SCOPE for position in rows])
+    mean, scale = signals[~outside].mean(axis=0), np.maximum(signals[~outside].std(axis=0), 1e-3)
+    standard = (signals - mean) / scale
+    if outside.sum() >= ROWS_OUT_OF_SCOPE and (~outside).sum() >= ROWS_OUT_OF_SCOPE:
+        model = LogisticRegression(C=1.0, class_weight="balanced").fit(standard, outside)
+        weights, bias = model.coef_[0], float(model.intercept_[0])
+    else:
+        weights = np.array([0.0, 1.0, 1.0])
+        bias = -float(np.quantile(standard[~outside] @ weights, KEPT_IN_SCOPE))
+    settings = replace(
+        heads.settings,
+        signal_mean=tuple(map(float, mean)),
+        signal_scale=tuple(map(float, scale)),
+        out_of_scope_weights=tuple(map(float, weights)),
+        out_of_scope_bias=bias,
+    )
+    return replace(heads, settings=settings)
+
+
+def _fit_threshold(heads: Heads, pooled: Floats, examples: Sequence[Example]) -> Heads:
+    """Choose the raw confidence below which "out of scope" is the better answer, by Matthews' correlation."""
+    rows = [position for position, example in enumerate(examples) if example.intent is not None]
+    if not rows:
+        return heads
+    raw_heads = replace(heads, settings=replace(heads.settings, threshold=0.5))
+    scores = raw_heads.score(pooled[rows], [examples[position].language for position in rows])
+    raw = scores.confidence  # with a threshold of 0.5 the confidence is the raw one
+    names = np.array(heads.settings.intents)[scores.intents.argmax(axis=1)]
+    truth = np.array([examples[position].intent for position in rows])
+    if (truth == OUT_OF_SCOPE).sum() < ROWS_OUT_OF_SCOPE:
+        threshold = float(np.clip(np.quantile(raw, 1 - KEPT_IN_SCOPE), 0.02, 0.98))
+    else:
+        quality = [matthews_corrcoef(truth, np.where(raw >= at, names, OUT_OF_SCOPE)) for at in THRESHOLDS]
+        best = np.flatnonzero(np.array(quality) >= max(quality) - 1e-9)
+        threshold = float(THRESHOLDS[best].mean())
+    return replace(heads, settings=replace(heads.settings, threshold=threshold))
+
+
+def _index(labels: Sequence[str], label: str | None) -> int:
+    return labels.index(label) if label in labels else -1

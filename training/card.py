@@ -1,0 +1,70 @@
+"""Writes an adapter's model card: data and licences, settings, metrics per language, how to make it again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nlu.adapters import Manifest
+
+LICENCES = {
+    "examples": "Polydesk's own examples (`training/examples/`), Apache-2.0",
+    "bitext": "Bitext customer-support intent detection data set, CDLA-Sharing-1.0 (not redistributed here)",
+    "umsab": "UMSAB, cardiffnlp/xlm-t (Barbieri et al., LREC 2022); repository Apache-2.0, texts under Twitter's terms, "
+    "research use, not redistributed here",
+}
+COLUMNS = (
+    ("rows", "rows"),
+    ("accuracy", "intent accuracy"),
+    ("macro_f1", "intent macro-F1"),
+    ("auroc", "out-of-scope AUROC"),
+    ("mcc", "MCC by own threshold"),
+    ("sentiment_macro_f1", "sentiment macro-F1"),
+    ("calibration_error", "calibration error"),
+)
+
+
+def write_card(folder: Path, manifest: Manifest, metrics: Mapping[str, Any]) -> None:
+    """Write `README.md` into the adapter's folder."""
+    training = manifest.training
+    sources = [f"- {LICENCES.get(name, name)}: {rows:,} rows" for name, rows in training["sources"].items()]
+    settings = {name: value for name, value in training.items() if name not in ("sources", "command")}
+    lines = [
+        f"# Adapter `{manifest.name}`",
+        "",
+        f"A {manifest.method} adapter for the encoder `{manifest.encoder}` (multilingual-e5-small, MIT, in four bits) with",
+        "heads for intent, out-of-scope and sentiment. Made for Polydesk's customer service bot; not for judging people.",
+        "",
+        f"Version {manifest.version}, {manifest.created}. Weights: Apache-2.0, without the data below.",
+        "",
+        "## Data",
+        "",
+        *sources,
+        "",
+        "## Made again by",
+        "",
+        f"    {training['command']}",
+        "",
+        "Settings: " + ", ".join(f"{name} {value}" for name, value in settings.items() if value is not None) + ".",
+        "",
+        "## Metrics",
+        "",
+        "On the validation rows that calibration was fitted on as well: `training/examples/held_back/`, by other writers,",
+        "where they are present, else a tenth of the rows. Percentages.",
+        "",
+        *_table(metrics),
+        "",
+    ]
+    (folder / "README.md").write_text("\n".join(lines), encoding="utf-8")
+
+
+def _table(metrics: Mapping[str, Any]) -> list[str]:
+    columns = [(key, title) for key, title in COLUMNS if key in metrics]
+    rows = {"all": metrics, **metrics.get("languages", {})}
+    header = "| language | " + " | ".join(title for _, title in columns) + " |"
+    body = [
+        f"| {language} | " + " | ".join(str(values.get(key, "")) for key, _ in columns) + " |"
+        for language, values in rows.items()
+    ]
+    return [header, "|---" * (len(columns) + 1) + "|", *body]

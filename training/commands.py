@@ -1,0 +1,178 @@
+"""What `train`, `predict` and `evaluate` do once their options are read."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from nlu.adapters import ADAPTERS_FOLDER
+from nlu.heads import Scores
+from nlu.language import LanguageDetector
+from nlu.markets import GLOBAL_ADAPTER, load_markets, message_language
+from nlu.rows import COLUMNS, read_rows, write_rows
+from training.adapter import Lineage, finish
+from training.dataset import OUT_OF_SCOPE, DatasetError, Example, read_examples, split
+from training.evaluate import evaluate
+from training.predict import AdapterPredictor
+from training.train import Trainer, TrainingSettings
+
+VALIDATION_SHARE = 0.1
+OWN_EXAMPLES = Path("training/examples")
+MARKET_SETTINGS = TrainingSettings(epochs=3, learning_rate=3e-4, hold=0.01, replay_share=0.5)
+STEPS_AT_LEAST, EPOCHS_AT_MOST, EPOCHS_AT_LEAST = 700, 40, 3
+
+
+def train(options: argparse.Namespace) -> None:
+    """Fit an adapter on the given rows and write its folder."""
+    examples = in_market_language(read_examples(options.data), options.market)
+    if options.valid:
+        training, validation = examples, in_market_language(read_examples([options.valid]), options.market)
+    else:
+        training, validation = split(examples, share=VALIDATION_SHARE, seed=options.seed)
+    init = _start(options)
+    settings = MARKET_SETTINGS if options.market and init else TrainingSettings()
+    epochs = options.epochs or _epochs(len(training), settings)
+    trainer = Trainer(
+        training,
+        replay=_other_markets_examples(options.market, training) if options.market and init else (),
+        settings=replace(settings, epochs=epochs, method=options.method, seed=options.seed),
+        init=init,
+        scratch=options.output.with_name(f".{options.output.name}.progress"),
+    )
+    run_with_bar(trainer, options.output.name)
+    lineage = Lineage(
+        sources=dict(Counter(example.source for example in training)),
+        command=" ".join(["python -m training", *sys.argv[1:]]),
+        parent=GLOBAL_ADAPTER if init else None,
+    )
+    metrics = finish(trainer, name=options.output.name, validation=validation, lineage=lineage, target=options.output)
+    _say(metrics)
+
+
+def predict(options: argparse.Namespace) -> None:
+    """Label the texts of a CSV with an adapter folder, in full precision."""
+    rows = read_rows(options.input, [market.code for market in load_markets()])
+    predictor = AdapterPredictor(options.adapter)
+    markets = load_markets()
+    detector = LanguageDetector(markets.languages)
+    languages = [_language(detector, row.text, row.hint, row.market) for row in rows]
+    treated = [language or markets.languages[0] for language in languages]
+    filled = [position for position, row in enumerate(rows) if row.text.strip()]
+    scores = predictor.score([rows[position].text for position in filled], [treated[p] for p in filled])
+    answers: list[dict[str, Any]] = [{} for _ in rows]
+    settings = predictor.heads.settings
+    for place, position in enumerate(filled):
+        intent = settings.intents[int(scores.intents[place].argmax())] if settings.intents else ""
+        sentiment = settings.sentiments[int(scores.sentiments[place].argmax())] if settings.sentiments else ""
+        confident = float(scores.confidence[place]) >= 0.5
+        answers[position] = {
+            "pred_language": languages[position] or "und",
+            "pred_intent": intent,
+            "pred_confidence": round(float(scores.confidence[place]), 4),
+            "pred_oos_score": round(float(scores.out_of_scope[place]), 4),
+            "pred_sentiment": sentiment,
+            "pred_market": predictor.manifest.name,
+            "pred_decision": intent if confident else (OUT_OF_SCOPE if intent else ""),
+        }
+    write_rows(options.output, rows, answers, [*COLUMNS, "pred_decision"])
+
+
+def evaluate_rows(options: argparse.Namespace) -> None:
+    """Measure an adapter folder, or the served adapters as a market's customers meet them."""
+    examples = read_examples(options.data)
+    if options.adapter:
+        predictor = AdapterPredictor(options.adapter)
+        heads = predictor.heads
+        scores = predictor.score([e.text for e in examples], [e.language for e in examples])
+    else:
+        scores, heads = _served_scores(options.market, examples)
+    _refuse_unknown_labels(examples, heads.settings.intents)
+    metrics = evaluate(examples, scores, intents=heads.settings.intents, sentiments=heads.settings.sentiments)
+    if options.json:
+        options.json.write_text(json.dumps(metrics, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    _say(metrics)
+
+
+def run_with_bar(trainer: Trainer, name: str) -> None:
+    """Train under a progress bar on standard error."""
+    with tqdm(total=trainer.total_steps, desc=name, unit="step", mininterval=1.0) as bar:
+        for progress in trainer.steps():
+            bar.update(progress.step - bar.n)
+            bar.set_postfix(loss=f"{progress.loss:.3f}", refresh=False)
+
+
+def in_market_language(examples: Sequence[Example], code: str | None) -> list[Example]:
+    """Give rows without a language that of the market."""
+    if code is None:
+        return list(examples)
+    language = load_markets()[code].language
+    return [example if example.language else replace(example, language=language) for example in examples]
+
+
+def _start(options: argparse.Namespace) -> Path | None:
+    wanted = options.init or ("global" if options.market else "none")
+    if wanted == "none":
+        return None
+    folder = ADAPTERS_FOLDER / GLOBAL_ADAPTER
+    if not folder.exists():
+        raise DatasetError(f"{folder} is missing; train it first, or say --init none.")
+    return folder
+
+
+def _epochs(rows: int, settings: TrainingSettings) -> int:
+    """Enough epochs that even a few rows are learned, few enough that many end in time."""
+    wanted = round(STEPS_AT_LEAST * settings.batch_size / max(rows, 1))
+    return max(EPOCHS_AT_LEAST, min(EPOCHS_AT_MOST, wanted))
+
+
+def _other_markets_examples(code: str, own: Sequence[Example]) -> list[Example]:
+    """Return the other markets' examples that use this market's labels, for replay."""
+    language = load_markets()[code].language
+    labels = {example.intent for example in own}
+    return [e for e in read_examples([OWN_EXAMPLES]) if e.language != language and e.intent in labels]
+
+
+def _language(detector: LanguageDetector, text: str, hint: str | None, market: str | None) -> str | None:
+    markets = load_markets()
+    row = markets[market] if market else None
+    code = detector.detect(text, hint=hint, market=row.language if row else None).code
+    language = message_language(code, conversation=None, hint=hint, market=row, fallback="")
+    return language or None
+
+
+def _served_scores(market: str, examples: Sequence[Example]) -> tuple[Scores, Any]:
+    from nlu.parser import Parser
+
+    parser = Parser()
+    adapter = parser.adapters[parser.markets[market].adapter or GLOBAL_ADAPTER]
+    parts = [
+        adapter.score(parser.adapters.embedder([e.text for e in batch]), [e.language for e in batch])
+        for batch in _batches(examples, 32)
+    ]
+    joined = Scores(*(np.concatenate([getattr(part, name) for part in parts]) for name in Scores.__annotations__))
+    return joined, adapter.heads
+
+
+def _batches(examples: Sequence[Example], size: int) -> Iterator[Sequence[Example]]:
+    for start in range(0, len(examples), size):
+        yield examples[start : start + size]
+
+
+def _refuse_unknown_labels(examples: Iterable[Example], intents: Sequence[str]) -> None:
+    unknown = {e.intent for e in examples if e.intent} - {*intents, OUT_OF_SCOPE}
+    if intents and unknown:
+        raise DatasetError(f"The adapter does not know these intents: {', '.join(sorted(map(str, unknown)))}.")
+
+
+def _say(metrics: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps({k: v for k, v in metrics.items() if isinstance(v, int | float)}) + "\n")
+
