@@ -7,9 +7,9 @@ from typing import ClassVar
 from rasa_sdk.events import EventType
 
 from actions import typed
-from actions.action import ShopAction, Speaker
+from actions.action import ShopAction, Speaker, masked
 from actions.form import CONFIRMED, Form, Slots
-from actions.identification import IdentifiedForm, OrderAction
+from actions.identification import AccountAction, IdentifiedForm
 from actions.shop import NotAllowed, Order
 from actions.turn import Turn
 
@@ -29,8 +29,8 @@ class EmailForm(Form):
 
     def read(self, turn: Turn, slots: Slots) -> Slots:  # noqa: ARG002
         """Read an e-mail."""
-        emails = [*turn.values("email"), typed.email(turn.text)]
-        return {EMAIL: emails[0]} if emails[0] else {}
+        email = _email(turn)
+        return {EMAIL: email} if email else {}
 
     def ask_next(self, speaker: Speaker, turn: Turn, slots: Slots) -> str | None:  # noqa: ARG002
         """Ask for the e-mail."""
@@ -98,6 +98,7 @@ class EditAccountForm(IdentifiedForm):
 
     form = "edit_account_form"
     intent = "edit_account"
+    needs_email = True
     own_slots = (NEW_EMAIL, CONFIRMED)
 
     def read_start(self, turn: Turn, slots: Slots) -> Slots:
@@ -112,8 +113,8 @@ class EditAccountForm(IdentifiedForm):
 
     def read_own(self, turn: Turn, slots: Slots) -> Slots:  # noqa: ARG002
         """Read the new e-mail, or a correction of it."""
-        emails = [*turn.values("email"), typed.email(turn.text)]
-        return {NEW_EMAIL: emails[0]} if emails[0] else {}
+        email = _email(turn)
+        return {NEW_EMAIL: email} if email else {}
 
     def ask_own(self, speaker: Speaker, turn: Turn, slots: Slots, order: Order) -> str | None:  # noqa: ARG002
         """Ask for the new e-mail and a yes."""
@@ -122,29 +123,22 @@ class EditAccountForm(IdentifiedForm):
             return NEW_EMAIL
         if slots.get(CONFIRMED):
             return None
-        speaker.say("utter_confirm_new_email", email=order.email, new_email=slots[NEW_EMAIL])
+        speaker.say("utter_confirm_new_email", email=masked(order.email), new_email=slots[NEW_EMAIL])
         return CONFIRMED
 
 
-class EditAccount(OrderAction):
+class EditAccount(AccountAction):
     """Gives the account of the identified order another e-mail."""
 
     def name(self) -> str:
         """The action's name in the domain."""
         return "action_edit_account"
 
-    def act_on(self, speaker: Speaker, turn: Turn, order: Order) -> None:
+    def act_on_account(self, speaker: Speaker, turn: Turn, order: Order) -> None:
         """Change the e-mail if that was confirmed."""
         if not turn.slots.get(CONFIRMED):
             return
-        try:
-            self.shop.change_account_email(order.email, turn.slots[NEW_EMAIL], key=self.key(turn))
-        except NotAllowed as refusal:
-            speaker.say("utter_not_allowed", reason=f"reason_{refusal.reason}")
-            return
-        except LookupError:
-            speaker.say("utter_no_account")
-            return
+        self.shop.change_account_email(order.email, turn.slots[NEW_EMAIL], key=self.key(turn))
         speaker.say("utter_email_changed", new_email=turn.slots[NEW_EMAIL])
 
 
@@ -153,6 +147,7 @@ class SwitchAccountForm(IdentifiedForm):
 
     form = "switch_account_form"
     intent = "switch_account"
+    needs_email = True
     own_slots = (KIND,)
 
     def read_own(self, turn: Turn, slots: Slots) -> Slots:  # noqa: ARG002
@@ -168,23 +163,19 @@ class SwitchAccountForm(IdentifiedForm):
         return KIND
 
 
-class SwitchAccount(OrderAction):
+class SwitchAccount(AccountAction):
     """Turns the account of the identified order into the other kind."""
 
     def name(self) -> str:
         """The action's name in the domain."""
         return "action_switch_account"
 
-    def act_on(self, speaker: Speaker, turn: Turn, order: Order) -> None:
+    def act_on_account(self, speaker: Speaker, turn: Turn, order: Order) -> None:
         """Switch if a kind was named."""
         kind = turn.slots.get(KIND)
         if not kind:
             return
-        try:
-            self.shop.switch_account(order.email, kind, key=self.key(turn))
-        except LookupError:
-            speaker.say("utter_no_account")
-            return
+        self.shop.switch_account(order.email, kind, key=self.key(turn))
         speaker.say("utter_account_switched", kind=f"account_{kind}")
 
 
@@ -193,33 +184,32 @@ class DeleteAccountForm(IdentifiedForm):
 
     form = "delete_account_form"
     intent = "delete_account"
+    needs_email = True
     own_slots = (CONFIRMED,)
 
     def ask_own(self, speaker: Speaker, turn: Turn, slots: Slots, order: Order) -> str | None:  # noqa: ARG002
         """Ask for a yes."""
         if slots.get(CONFIRMED):
             return None
-        speaker.say("utter_confirm_delete_account", email=order.email)
+        speaker.say("utter_confirm_delete_account", email=masked(order.email))
         return CONFIRMED
 
 
-class DeleteAccount(OrderAction):
+class DeleteAccount(AccountAction):
     """Deletes the account of the identified order."""
 
     def name(self) -> str:
         """The action's name in the domain."""
         return "action_delete_account"
 
-    def act_on(self, speaker: Speaker, turn: Turn, order: Order) -> None:
+    def act_on_account(self, speaker: Speaker, turn: Turn, order: Order) -> None:
         """Delete if that was confirmed."""
         if not turn.slots.get(CONFIRMED):
             return
-        try:
-            self.shop.delete_account(order.email, key=self.key(turn))
-        except NotAllowed as refusal:
-            speaker.say("utter_not_allowed", reason=f"reason_{refusal.reason}")
-            return
-        except LookupError:
-            speaker.say("utter_no_account")
-            return
-        speaker.say("utter_account_deleted", email=order.email)
+        self.shop.delete_account(order.email, key=self.key(turn))
+        speaker.say("utter_account_deleted", email=masked(order.email))
+
+
+def _email(turn: Turn) -> str | None:
+    emails = [*turn.values("email"), typed.email(turn.text)]
+    return emails[0]

@@ -16,7 +16,7 @@ from rasa_sdk import Action, Tracker
 from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
-from actions.shop import Money, Order, Shop
+from actions.shop import Money, NotAllowed, Order, Shop
 from actions.turn import Turn, read_turn
 from nlu.markets import Market, Markets
 
@@ -39,7 +39,12 @@ class Speaker:
         self._dispatcher = dispatcher
 
     def say(
-        self, reply: str, *, buttons: list[dict[str, str]] | None = None, custom: dict[str, Any] | None = None, **values: Any
+        self,
+        reply: str,
+        *,
+        buttons: list[dict[str, str]] | None = None,
+        custom: dict[str, Any] | None = None,
+        **values: Any,
     ) -> None:
         """Say a reply; `buttons` come after its own, `custom` goes to the edge beside the text."""
         ready = {name: _on_the_wire(value) for name, value in values.items()}
@@ -55,8 +60,13 @@ class ShopAction(Action, ABC):  # type: ignore[misc]
         self.shop_url = surroundings.shop_url
 
     def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Mapping[str, Any]) -> list[EventType]:  # noqa: ARG002
-        """Answer a call of Rasa's."""
-        return self.act(Speaker(dispatcher), read_turn(tracker))
+        """Answer a call of Rasa's; a change that the shop's rules forbid is told, with the reason."""
+        speaker = Speaker(dispatcher)
+        try:
+            return self.act(speaker, read_turn(tracker))
+        except NotAllowed as refusal:
+            speaker.say("utter_not_allowed", reason=f"reason_{refusal.reason}")
+            return []
 
     @abstractmethod
     def act(self, speaker: Speaker, turn: Turn) -> list[EventType]:
@@ -89,6 +99,11 @@ def identified_order(shop: Shop, slots: Mapping[str, Any]) -> Order | None:
     if not number or not (email or postcode):
         return None
     return shop.identify(number, email=email, postcode=postcode)
+
+
+def masked(email: str) -> str:
+    """Return an e-mail that only its owner recognises: whoever proved an order by its postcode may not know it."""
+    return f"{email[:1]}…@{email.rpartition('@')[2]}"
 
 
 def _on_the_wire(value: Any) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from rasa_sdk.events import EventType, SlotSet
+
 from actions import typed
-from actions.form import CONFIRMED, Slots
 from actions.action import Speaker
-from actions.identification import IdentifiedForm, OrderAction
+from actions.form import CONFIRMED, Slots
+from actions.identification import AccountAction, IdentifiedForm, OrderAction
 from actions.orders import NOT_LEFT
-from actions.shop import Address, NotAllowed, Order
+from actions.shop import Address, Order
 from actions.turn import Turn
 
 STREET = "new_street"
@@ -41,10 +43,8 @@ class AddressForm(IdentifiedForm):
             speaker.say(f"utter_request_{part.removeprefix('new_')}")
         return part
 
-    def ask_yes(self, speaker: Speaker, slots: Slots, order: Order) -> str | None:
+    def ask_yes(self, speaker: Speaker, slots: Slots, order: Order) -> str:
         """Ask for a yes with the whole address."""
-        if slots.get(CONFIRMED):
-            return None
         address = _address(slots, order)
         speaker.say(f"utter_confirm_{self.intent}", order=order.number, **_facts(address))
         return CONFIRMED
@@ -58,6 +58,8 @@ class ChangeAddressForm(AddressForm):
 
     def ask_own(self, speaker: Speaker, turn: Turn, slots: Slots, order: Order) -> str | None:  # noqa: ARG002
         """Ask for the address and a yes; end where the order has already left."""
+        if slots.get(CONFIRMED):
+            return None
         if order.status not in NOT_LEFT:
             speaker.say("utter_change_too_late", order=order.number, status=f"order_{order.status}")
             return None
@@ -71,17 +73,14 @@ class ChangeAddress(OrderAction):
         """The action's name in the domain."""
         return "action_change_address"
 
-    def act_on(self, speaker: Speaker, turn: Turn, order: Order) -> None:
-        """Change the address if that was confirmed."""
+    def act_on(self, speaker: Speaker, turn: Turn, order: Order) -> list[EventType]:
+        """Change the address if that was confirmed; a postcode that was the proof is replaced by the new one."""
         if not turn.slots.get(CONFIRMED):
-            return
+            return []
         address = _address(turn.slots, order)
-        try:
-            self.shop.change_shipping_address(order.number, address, key=self.key(turn))
-        except NotAllowed as refusal:
-            speaker.say("utter_not_allowed", reason=f"reason_{refusal.reason}")
-            return
+        self.shop.change_shipping_address(order.number, address, key=self.key(turn))
         speaker.say("utter_address_changed", order=order.number, **_facts(address))
+        return [SlotSet("postcode", address.postcode)] if turn.slots.get("postcode") else []
 
 
 class AddAddressForm(AddressForm):
@@ -89,29 +88,28 @@ class AddAddressForm(AddressForm):
 
     form = "add_address_form"
     intent = "set_up_shipping_address"
+    needs_email = True
 
     def ask_own(self, speaker: Speaker, turn: Turn, slots: Slots, order: Order) -> str | None:  # noqa: ARG002
         """Ask for the address and a yes."""
+        if slots.get(CONFIRMED):
+            return None
         return self.ask_address(speaker, slots) or self.ask_yes(speaker, slots, order)
 
 
-class AddAddress(OrderAction):
+class AddAddress(AccountAction):
     """Saves an additional address with the account of the identified order."""
 
     def name(self) -> str:
         """The action's name in the domain."""
         return "action_add_address"
 
-    def act_on(self, speaker: Speaker, turn: Turn, order: Order) -> None:
+    def act_on_account(self, speaker: Speaker, turn: Turn, order: Order) -> None:
         """Save the address if that was confirmed."""
         if not turn.slots.get(CONFIRMED):
             return
         address = _address(turn.slots, order)
-        try:
-            self.shop.add_shipping_address(order.email, address, key=self.key(turn))
-        except LookupError:
-            speaker.say("utter_no_account")
-            return
+        self.shop.add_shipping_address(order.email, address, key=self.key(turn))
         speaker.say("utter_address_added", **_facts(address))
 
 

@@ -8,7 +8,7 @@ from actions.action import ShopAction, Speaker
 from actions.form import CONFIRMED, Slots
 from actions.identification import IdentifiedForm, OrderAction
 from actions.orders import NOT_LEFT
-from actions.shop import NotAllowed, Order
+from actions.shop import Order
 from actions.turn import Turn
 
 
@@ -21,13 +21,13 @@ class CancelOrderForm(IdentifiedForm):
 
     def ask_own(self, speaker: Speaker, turn: Turn, slots: Slots, order: Order) -> str | None:  # noqa: ARG002
         """Ask for a yes with the facts; end where the order cannot be stopped any more."""
+        if slots.get(CONFIRMED):
+            return None
         if order.status == "cancelled":
             speaker.say("utter_already_cancelled", order=order.number)
             return None
         if order.status not in NOT_LEFT:
             speaker.say("utter_cancel_too_late", order=order.number, status=f"order_{order.status}")
-            return None
-        if slots.get(CONFIRMED):
             return None
         facts = {"order": order.number, "total": order.total, "placed_on": order.placed_on}
         if order.cancellation_fee.amount:
@@ -48,11 +48,7 @@ class CancelOrder(OrderAction):
         """Cancel if that was confirmed."""
         if not turn.slots.get(CONFIRMED):
             return
-        try:
-            cancelled = self.shop.cancel_order(order.number, key=self.key(turn))
-        except NotAllowed as refusal:
-            speaker.say("utter_not_allowed", reason=f"reason_{refusal.reason}")
-            return
+        cancelled = self.shop.cancel_order(order.number, key=self.key(turn))
         speaker.say("utter_order_cancelled", order=cancelled.number, total=cancelled.total)
 
 

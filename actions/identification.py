@@ -28,9 +28,11 @@ class IdentifiedForm(Form):
     """A form that first learns which order it is about, and that the customer may know about it.
 
     Unless `postcode_may_be_proof` is off, a postcode beside the order's number in the first message is its proof.
+    What concerns the whole account `needs_email`: a postcode alone stands on every parcel.
     """
 
     postcode_may_be_proof: ClassVar[bool] = True
+    needs_email: ClassVar[bool] = False
 
     def read(self, turn: Turn, slots: Slots) -> Slots:
         """Read number and proof, or a correction of them, and then what the form itself asks."""
@@ -56,6 +58,9 @@ class IdentifiedForm(Form):
         tries = int(slots.get(WRONG_TRIES) or 0)
         if tries < MOST_TRIES and not slots.get(REFUSED):
             order = identified_order(self.shop, slots)
+            if order is not None and self.needs_email and not slots.get("email"):
+                speaker.say("utter_request_account_email", order=order.number)
+                return PROOF
             if order is not None:
                 return self.ask_own(speaker, turn, slots, order)
             if slots.get(NUMBER) and (slots.get("email") or slots.get("postcode")):
@@ -89,13 +94,28 @@ class OrderAction(ShopAction):
     def act(self, speaker: Speaker, turn: Turn) -> list[EventType]:
         """Act on the identified order."""
         order = None if turn.slots.get(REFUSED) else identified_order(self.shop, turn.slots)
-        if order is not None:
-            self.act_on(speaker, turn, order)
-        return []
+        return [] if order is None else self.act_on(speaker, turn, order) or []
 
     @abstractmethod
+    def act_on(self, speaker: Speaker, turn: Turn, order: Order) -> list[EventType] | None:
+        """Tell or do it; may return events."""
+
+
+class AccountAction(OrderAction):
+    """What is done with the account of the identified order, for somebody who knows its e-mail."""
+
     def act_on(self, speaker: Speaker, turn: Turn, order: Order) -> None:
-        """Tell or do it."""
+        """Act on the account, or tell that the order was placed without one."""
+        if not turn.slots.get("email"):
+            return
+        try:
+            self.act_on_account(speaker, turn, order)
+        except LookupError:
+            speaker.say("utter_no_account")
+
+    @abstractmethod
+    def act_on_account(self, speaker: Speaker, turn: Turn, order: Order) -> None:
+        """Do it; raises LookupError if there is no account."""
 
 
 def _answer_to_number(turn: Turn, slots: Slots) -> Slots:

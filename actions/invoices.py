@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actions.action import Speaker
+from actions.action import Speaker, masked
 from actions.identification import IdentifiedForm, OrderAction
 from actions.shop import Order
 from actions.turn import Turn
@@ -55,4 +55,4 @@ class GetInvoice(OrderAction):
             speaker.say("utter_no_invoice", order=order.number)
             return
         invoice = self.shop.send_invoice(order.number, key=self.key(turn))
-        speaker.say("utter_invoice_sent", order=order.number, invoice=invoice.number, email=order.email)
+        speaker.say("utter_invoice_sent", order=order.number, invoice=invoice.number, email=masked(order.email))

@@ -10,7 +10,7 @@ from actions import typed
 from actions.action import ShopAction, Speaker
 from actions.form import CONFIRMED, Slots
 from actions.identification import IdentifiedForm, OrderAction
-from actions.shop import Item, NotAllowed, Order, Shipment
+from actions.shop import Item, Order, Shipment
 from actions.turn import CHOICE_INTENT, Turn
 
 LINE = "line"
@@ -65,6 +65,8 @@ class ChangeOrderForm(IdentifiedForm):
 
     def ask_own(self, speaker: Speaker, turn: Turn, slots: Slots, order: Order) -> str | None:  # noqa: ARG002
         """Ask for item, quantity and a yes; end where the order has already left."""
+        if slots.get(CONFIRMED):
+            return None
         if order.status not in NOT_LEFT:
             speaker.say("utter_change_too_late", order=order.number, status=f"order_{order.status}")
             return None
@@ -82,8 +84,6 @@ class ChangeOrderForm(IdentifiedForm):
             slots[QUANTITY] = None
             speaker.say("utter_quantity_as_it_is", item=_title(item), quantity=item.quantity)
             return QUANTITY
-        if slots.get(CONFIRMED):
-            return None
         speaker.say("utter_confirm_change", order=order.number, item=_title(item), quantity=slots[QUANTITY])
         return CONFIRMED
 
@@ -100,11 +100,7 @@ class ChangeOrder(OrderAction):
         if not turn.slots.get(CONFIRMED):
             return
         line, quantity = int(turn.slots[LINE]), int(turn.slots[QUANTITY])
-        try:
-            changed = self.shop.change_quantity(order.number, line, quantity, key=self.key(turn))
-        except NotAllowed as refusal:
-            speaker.say("utter_not_allowed", reason=f"reason_{refusal.reason}")
-            return
+        changed = self.shop.change_quantity(order.number, line, quantity, key=self.key(turn))
         speaker.say("utter_order_changed", order=changed.number, total=changed.total)
 
 

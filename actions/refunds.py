@@ -8,7 +8,7 @@ from actions.action import ShopAction, Speaker
 from actions.form import CONFIRMED, Slots
 from actions.identification import IdentifiedForm, OrderAction
 from actions.orders import NOT_LEFT
-from actions.shop import NotAllowed, Order, Refund
+from actions.shop import Order, Refund
 from actions.turn import Turn
 
 
@@ -36,6 +36,8 @@ class GetRefundForm(IdentifiedForm):
 
     def ask_own(self, speaker: Speaker, turn: Turn, slots: Slots, order: Order) -> str | None:  # noqa: ARG002
         """Ask for a yes with the facts; end where nothing can be asked back now."""
+        if slots.get(CONFIRMED):
+            return None
         if _open_refund(order):
             _tell_refunds(speaker, order)
             return None
@@ -44,8 +46,6 @@ class GetRefundForm(IdentifiedForm):
             return None
         if order.status == "shipped":
             speaker.say("utter_refund_after_delivery", order=order.number)
-            return None
-        if slots.get(CONFIRMED):
             return None
         speaker.say("utter_confirm_refund", order=order.number, total=order.total)
         return CONFIRMED
@@ -62,11 +62,7 @@ class GetRefund(OrderAction):
         """Request the refund if that was confirmed."""
         if not turn.slots.get(CONFIRMED):
             return
-        try:
-            refund = self.shop.request_refund(order.number, key=self.key(turn))
-        except NotAllowed as refusal:
-            speaker.say("utter_not_allowed", reason=f"reason_{refusal.reason}")
-            return
+        refund = self.shop.request_refund(order.number, key=self.key(turn))
         speaker.say("utter_refund_requested", order=order.number, refund=refund.number, amount=refund.amount)
         terms = self.shop.terms(order.market)
         speaker.say("utter_refund_time", refund_days=terms.refund_days)

@@ -109,8 +109,7 @@ def read_turn(tracker: Tracker) -> Turn:
     return Turn(
         conversation=tracker.sender_id,
         market=metadata.get("market") or message.get("market") or "",
-        # A bare `rasa shell` gives no id of its own: Rasa's serves there.
-        message_id=metadata.get("message_id") or message.get("message_id") or "",
+        message_id=message.get("message_id") or "",
         text=(message.get("text") or "").removeprefix(INVISIBLE),
         intent=intent.get("name") or "",
         confidence=float(intent.get("confidence") or 0.0),

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import struct
-import subprocess  # noqa: S404 - runs pip, with fixed arguments
+import subprocess
 import sys
 import tempfile
 import zipfile

@@ -8,7 +8,6 @@ once from torch; for each adapter only the weights that it changes are replaced,
 from __future__ import annotations
 
 import hashlib
-import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,7 +41,7 @@ def export_adapter(adapter: Path, manifest: Manifest, *, encoder: str, folder: P
         merged = Path(scratch) / "merged.onnx"
         _replace_weights(body, _changed_weights(encoder, adapter), merged)
         _quantise(merged, Path(scratch) / "int8.onnx")
-        os.replace(Path(scratch) / "int8.onnx", target)
+        (Path(scratch) / "int8.onnx").replace(target)
     return target
 
 
@@ -78,7 +77,7 @@ def _exported_body(encoder: str, folder: Path) -> Path:
             opset_version=OPSET,
             dynamo=False,
         )
-    os.replace(draft, target)
+    draft.replace(target)
     return target
 
 
@@ -97,8 +96,9 @@ def _changed_weights(encoder: str, adapter: Path) -> list[tuple[NDArray[np.float
     """Return (before, after) of each weight that merging the adapter changes."""
     from peft import PeftModel
 
-    before = _load_encoder(encoder).state_dict()
-    merged = PeftModel.from_pretrained(_load_encoder(encoder), str(adapter)).float().merge_and_unload()  # type: ignore[arg-type]
+    base = _load_encoder(encoder)
+    before = {name: tensor.clone() for name, tensor in base.state_dict().items()}
+    merged = PeftModel.from_pretrained(base, str(adapter)).float().merge_and_unload()  # type: ignore[arg-type]
     pairs = [(before[name].numpy(), after.numpy()) for name, after in merged.state_dict().items()]
     return [(old, new) for old, new in pairs if not np.array_equal(old, new)]
 

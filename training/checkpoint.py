@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import torch
@@ -26,7 +25,7 @@ def save_progress(folder: Path, network: Network, optimizer: torch.optim.Optimiz
     folder.mkdir(parents=True, exist_ok=True)
     draft = folder / f"{FILE}.draft"
     save_file(tensors, str(draft), metadata={"progress": json.dumps({"step": step, "run": run})})
-    os.replace(draft, folder / FILE)
+    draft.replace(folder / FILE)
 
 
 def load_progress(folder: Path, network: Network, optimizer: torch.optim.Optimizer, *, run: str) -> int:

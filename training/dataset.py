@@ -85,7 +85,7 @@ def _read_csv(path: Path, language: str) -> Iterator[Example]:
 
 def _read_yaml(path: Path, language: str) -> Iterator[Example]:
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)  # noqa: S506 - a safe loader
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
         blocks = [block for block in content["nlu"] if "intent" in block]
     except (yaml.YAMLError, KeyError, TypeError) as error:
         raise DatasetError(f"{path} is not Rasa NLU YAML: {error}") from error

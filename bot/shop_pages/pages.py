@@ -59,15 +59,18 @@ class Assortment:
 
 
 def routes(texts: Texts | None = None) -> list[BaseRoute]:
-    """Return the shop's routes: `/`, `/shop/MARKET`, `/shop/MARKET/privacy` and the static files.
+    """Return the shop's routes: `/`, `/privacy`, `/shop/MARKET`, `/shop/MARKET/privacy` and the static files.
+
+    The first two, which name no market, are in the language that the browser likes best.
 
     Give `texts` where they are loaded already. Raises `MarketsFileError` or `TextsError` if those cannot be read.
     """
     pages = ShopPages(load_markets(), texts or load_texts(), read_assortment(HERE / "products.yml"))
     return [
-        Route("/", pages.home),
-        Route("/shop/{market}", pages.front, name="shop"),
-        Route("/shop/{market}/privacy", pages.privacy, name="privacy"),
+        Route("/", pages.front),
+        Route("/privacy", pages.privacy),
+        Route("/shop/{market}", pages.front),
+        Route("/shop/{market}/privacy", pages.privacy),
         Mount(STATIC_PATH, StaticFiles(directory=HERE / "static")),
     ]
 
@@ -90,28 +93,24 @@ class ShopPages:
             loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
         )
 
-    async def home(self, request: Request) -> Response:
-        """Show the market whose language the browser likes best."""
-        market = best_market(self._markets, request.headers.get("accept-language", ""))
-        response = self._render("front.html", market)
-        response.headers["vary"] = "accept-language"
-        return response
-
     async def front(self, request: Request) -> Response:
         """Show a market's front page."""
-        return self._render("front.html", self._market(request))
+        return self._render("front.html", request)
 
     async def privacy(self, request: Request) -> Response:
         """Show what the chat keeps, in the market's language."""
-        return self._render("privacy.html", self._market(request))
+        return self._render("privacy.html", request)
 
     def _market(self, request: Request) -> Market:
+        if "market" not in request.path_params:
+            return best_market(self._markets, request.headers.get("accept-language", ""))
         try:
             return self._markets[request.path_params["market"]]
         except UnknownMarketError as error:
             raise HTTPException(404, "There is no such market.") from error
 
-    def _render(self, template: str, market: Market) -> HTMLResponse:
+    def _render(self, template: str, request: Request) -> HTMLResponse:
+        market = self._market(request)
         context = {
             "market": market,
             "markets": self._markets,
@@ -122,7 +121,8 @@ class ShopPages:
             "closes": _clock(market.contact.closes, market),
             "static": STATIC_PATH,
         }
-        return HTMLResponse(self._templates.get_template(template).render(context))
+        page = self._templates.get_template(template).render(context)
+        return HTMLResponse(page, headers={"vary": "accept-language"})
 
 
 def best_market(markets: Markets, accept_language: str) -> Market:

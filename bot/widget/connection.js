@@ -11,11 +11,13 @@
  *   turn     {message_id, state}
  *   sent     {message_id, id}          the server has stored the message
  *   refused  {message_id, error}       the server will not take it
+ *   unserved {error}                   the server gives no session now; it is asked again
  */
 
 import { io } from "../vendor/socket.io.esm.min.js";
 
 const ACKNOWLEDGED_WITHIN = 8000; // milliseconds
+const SESSION_WITHIN = 20000;
 const RECONNECT_AFTER = 1000;
 
 export class Connection extends EventTarget {
@@ -85,9 +87,19 @@ export class Connection extends EventTarget {
   }
 
   #requestSession() {
+    const socket = this.#socket;
     // The answer to an unknown or expired token is a new session, so there is nothing to check here.
     const token = this.#store.token;
-    this.#socket.emit("session_request", { ...(token && { session_id: token }), metadata: this.#metadata });
+    // An id of its own tells the server that a refusal belongs into the acknowledgement, not into the conversation.
+    const metadata = { ...this.#metadata, message_id: newMessageId() };
+    const body = { ...(token && { session_id: token }), metadata };
+    const stillWaits = () => socket === this.#socket && socket.connected && !this.#inSession;
+    socket.timeout(SESSION_WITHIN).emit("session_request", body, (lost, answer) => {
+      if (!stillWaits() || !(lost || answer?.ok === false)) return;
+      this.#emit("status", "offline");
+      if (answer?.error) this.#emit("unserved", { error: answer.error });
+      setTimeout(() => stillWaits() && this.#requestSession(), RECONNECT_AFTER * 5);
+    });
   }
 
   #keepToken(token) {

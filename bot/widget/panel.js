@@ -69,7 +69,10 @@ export class Panel {
   /** Say that the connection is being made or mended; "online" says nothing. */
   setStatus(status) {
     this.node.dataset.status = status;
-    const text = { connecting: this.#texts.connecting, offline: this.#texts.reconnecting }[status] ?? "";
+    this.setNotice({ connecting: this.#texts.connecting, offline: this.#texts.reconnecting }[status] ?? "");
+  }
+
+  setNotice(text) {
     this.notice.textContent = text;
   }
 
@@ -94,19 +97,18 @@ export class Panel {
     this.endButton = button({ label: "", icon: "end", class: "plain", onClick: () => this.#actions.end() });
     this.closeButton = button({ label: "", icon: "minimise", class: "plain", onClick: () => this.#actions.close() });
     this.header = element(
-      "header",
+      "div",
       { class: "header", part: "header" },
       element("span", { class: "mark" }, icon("chat")),
       element("div", { class: "titles" }, this.title, this.subtitle),
-      this.endButton,
       this.closeButton,
+      this.endButton,
     );
   }
 
   #makeComposer() {
     this.input = element("textarea", {
       rows: "1",
-      dir: "auto",
       "aria-label": "Chat",
       "aria-describedby": "counter",
       enterkeyhint: "send",
@@ -153,6 +155,9 @@ export class Panel {
   }
 
   #measure() {
+    // An empty field has the panel's direction, for its placeholder; a text has its own.
+    if (this.input.value) this.input.dir = "auto";
+    else this.input.removeAttribute("dir");
     this.input.rows = 1;
     while (this.input.scrollHeight > this.input.clientHeight + 2 && this.input.rows < 5) this.input.rows += 1;
     this.sendButton.disabled = !this.input.value.trim() || this.#tooLong;

@@ -115,6 +115,7 @@ export class PolydeskChat extends HTMLElement {
     const on = (type, handle) =>
       connection.addEventListener(type, ({ detail }) => connection === this.#connection && handle(detail));
     on("status", (status) => this.#setStatus(status));
+    on("unserved", ({ error }) => this.#panel.setNotice(error));
     on("ready", (body) => this.#onReady(body));
     on("reply", (reply) => this.#onReply(reply));
     on("turn", ({ message_id: id, state }) => this.#transcript.setTyping(id, state));

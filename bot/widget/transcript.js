@@ -19,6 +19,7 @@ export class Transcript {
   #pending = new Map(); // message_id: {message, text, node} not yet acknowledged or refused
   #typing = new Set(); // message_ids that the bot is answering
   #offered = []; // quick replies of the last bot turn
+  #loading = false; // whether history is being shown
   #opening = null; // the consent card while it still stands below the bot's opening words
 
   /** `actions`: choose(button), rate(id, value), retry(message_id), consent(given), score(value). */
@@ -30,6 +31,7 @@ export class Transcript {
     this.node = element("div", { class: "transcript" }, this.log, this.dots, this.typingStatus);
     this.lastId = null;
     this.written = false; // whether the customer has said anything
+    this.#stayAtTheEnd();
   }
 
   setTexts(texts, locale) {
@@ -43,7 +45,9 @@ export class Transcript {
     const keys = history.map(keyOf);
     if (this.#shown.size && !keys.some((key) => this.#shown.has(key))) this.clear({ pendingToo: false });
     this.log.setAttribute("aria-live", "off"); // nobody wants the whole history read out
+    this.#loading = true;
     for (const item of history) this.add(item);
+    this.#loading = false;
     setTimeout(() => this.log.setAttribute("aria-live", "polite"), 500);
     this.#scroll();
   }
@@ -136,7 +140,7 @@ export class Transcript {
     this.#withdrawOffer();
     this.#withdrawScore();
     this.setTyping(null);
-    for (const thumbs of this.log.querySelectorAll(".thumbs")) thumbs.remove();
+    for (const node of this.log.querySelectorAll(".thumbs, .state button, .card.consent:not(.answered)")) node.remove();
   }
 
   showEnd() {
@@ -184,10 +188,19 @@ export class Transcript {
 
   #append(node, { always = false } = {}) {
     const follows = this.#isAtEnd();
-    // The bot's opening words stand above the question for consent, whichever came first.
-    if (this.#opening && node !== this.#opening) this.log.insertBefore(node, this.#opening);
-    else this.log.append(node);
+    this.log.insertBefore(node, this.#successor(node));
     if (follows || always) this.#scroll({ always: true });
+  }
+
+  /** What a new node stands before: as a rule nothing. */
+  #successor(node) {
+    // The bot's opening words stand above the question for consent, whichever came first.
+    if (this.#opening && node !== this.#opening) return this.#opening;
+    if (!this.#loading) return null;
+    // All history is older than what still waits to be sent.
+    const known = new Set(this.#shown.values());
+    const waiting = [...this.#pending.values()].find((message) => message.node.dataset.state !== "refused" && !known.has(message.node));
+    return waiting?.node ?? null;
   }
 
   #offer(buttons) {
@@ -216,12 +229,20 @@ export class Transcript {
     node.querySelector(".line").append(thumbs);
   }
 
+  /** Keep the end in sight when the composer grows or the dots appear, unless the customer reads further up. */
+  #stayAtTheEnd() {
+    let follows = true;
+    this.log.addEventListener("scroll", () => (follows = this.#isAtEnd()));
+    new ResizeObserver(() => this.#scroll({ always: follows })).observe(this.log);
+  }
+
   #isAtEnd() {
     const { scrollHeight, scrollTop, clientHeight } = this.log;
     return scrollHeight - scrollTop - clientHeight < AT_THE_END;
   }
 
   #scroll({ always = false } = {}) {
+    if (!this.written) return; // the opening words are read from their beginning
     if (always || this.#isAtEnd()) this.log.scrollTop = this.log.scrollHeight;
   }
 }

@@ -64,8 +64,12 @@ class Script:
     break_before_acknowledging: bool = False
     break_before_delivering: bool = False
     deliver_twice: bool = False
-    silent: bool = False
+    may_answer: threading.Event = field(default_factory=threading.Event)
     refusal: str | None = None
+    session_refusal: str | None = None
+
+    def __post_init__(self) -> None:
+        self.may_answer.set()
 
     def received(self, event: str) -> list[dict[str, Any]]:
         """Return the bodies of what came as `event`."""
@@ -152,8 +156,11 @@ class _Wire:
 
         return on_event
 
-    async def on_session_request(self, sid: str, body: dict[str, Any]) -> None:
+    async def on_session_request(self, sid: str, body: dict[str, Any]) -> dict[str, Any]:
         self.script.seen.append(("session_request", body))
+        if self.script.session_refusal:
+            error, self.script.session_refusal = self.script.session_refusal, None
+            return {"ok": False, "error": error}
         token = body.get("session_id")
         if token not in self.script.conversations:
             token = str(uuid.uuid4())
@@ -175,6 +182,7 @@ class _Wire:
         await self.server.emit("polydesk_ready", ready, to=sid)
         if not conversation.items:
             await self.reply(sid, conversation, self.script.greeting, message_id=None)
+        return {"ok": True}
 
     async def on_user_uttered(self, sid: str, body: dict[str, Any]) -> dict[str, Any] | None:
         self.script.seen.append(("user_uttered", body))
@@ -195,8 +203,7 @@ class _Wire:
 
     async def turn(self, sid: str, conversation: Conversation, text: str, message_id: str) -> None:
         await self.server.emit("polydesk_turn", {"message_id": message_id, "state": "typing"}, to=sid)
-        if self.script.silent:
-            return
+        await asyncio.to_thread(self.script.may_answer.wait, STOP_WITHIN)
         replies = self.script.answers.get(text, [{"text": f"Answer to: {text}", "name": "utter_answer"}])
         await self.reply(sid, conversation, replies, message_id)
         await self.server.emit("polydesk_turn", {"message_id": message_id, "state": "done"}, to=sid)

@@ -1,0 +1,1 @@
+"""The edge: channels, inbox, dispatch, outbox, the widget, and the launcher that starts everything."""

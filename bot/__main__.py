@@ -1,0 +1,69 @@
+"""Commands: `python -m bot run`, `doctor`, and `edge` (the edge alone, which `run` starts)."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+from bot.settings import SettingsError, read_settings
+from bot.texts import TextsError
+from nlu.markets import MarketsFileError
+
+BAD_INPUT = 2
+VARIABLES = """
+environment:
+  HOST, PORT             where the edge listens (127.0.0.1, 8000)
+  DATABASE_URL           sqlite:///FILE or postgresql://… (sqlite:///var/polydesk.db)
+  REDIS_URL              shared by several edges and Rasas
+  REST_TOKEN             the REST channel's bearer token; without it that channel serves this machine only
+  POLYDESK_SECRET        signs the widget's sessions (else var/secret, made at the first run)
+  POLYDESK_SHOP          package.module:Class of another shop
+  POLYDESK_PRIVACY_URL   the privacy text's address; may hold {market}
+  POLYDESK_ORIGINS       sites that may show the widget, separated by commas
+  POLYDESK_SENDER_RATE, POLYDESK_ADDRESS_RATE   messages a minute
+  POLYDESK_VAR           the folder of what a run keeps (var)
+"""
+
+
+def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run a command; returns the exit code: 2 for bad input, said in one line on standard error."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bot", epilog=VARIABLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    about = {"formatter_class": argparse.RawDescriptionHelpFormatter, "epilog": VARIABLES}
+    commands.add_parser("run", help="start everything", **about)
+    commands.add_parser("doctor", help="say what is missing, and how to mend it", **about)
+    commands.add_parser("edge", help="start the edge alone", **about)
+    command = parser.parse_args(arguments).command
+    try:
+        return _run(command, environ)
+    except (SettingsError, MarketsFileError, TextsError) as error:
+        sys.stderr.write(f"{error}\n")
+        return BAD_INPUT
+
+
+def _run(command: str, environ: Mapping[str, str]) -> int:
+    # Imported here: each command loads only what it needs, and `--help` nothing.
+    if command == "edge":
+        from bot.edge import serve_edge
+
+        serve_edge(environ)
+        return 0
+    settings = read_settings(environ)
+    if command == "doctor":
+        from bot.doctor import doctor
+
+        return 1 if doctor(settings) else 0
+    from bot.launcher import run
+    from bot.logs import configure_logs
+
+    configure_logs()
+    run(settings)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ))

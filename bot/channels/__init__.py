@@ -1,0 +1,1 @@
+"""One file a channel: it checks what comes, turns it into `Incoming`, and delivers `Outgoing`."""

@@ -1,0 +1,127 @@
+"""The inbox: stores each message once, before anyone acknowledges it, and knows which ones wait for an answer.
+
+Texts are stored exactly as they came. Touches the database.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.engine import Engine
+
+from actions.database import reading, transaction
+from bot.conversations import hold, next_number
+from bot.tables import LEFT_TO_AGENT, WAITING, messages
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """One checked message of a customer, whatever channel it came through.
+
+    `account` names who hands out the message ids: a provider's account, or the conversation where each client makes up
+    its own, so that nobody can name another's.
+    """
+
+    channel: str
+    account: str
+    conversation: str
+    message_id: str
+    text: str
+    market: str
+    language_hint: str | None
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A message in the inbox: `key` is the inbox's own, `number` its place in the conversation."""
+
+    key: int
+    conversation: str
+    channel: str
+    message_id: str
+    number: int
+    text: str
+    market: str
+    language_hint: str | None
+    state: str
+
+
+class Inbox:
+    """Messages in the order in which they came."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def store(self, incoming: Incoming) -> tuple[Stored, bool]:
+        """Store a message unless its id is known; returns it as stored, and whether it was new."""
+        with transaction(self._engine) as session:
+            hold(session, incoming.conversation)
+            known = session.execute(_this(incoming)).one_or_none()
+            if known:
+                return _from_row(known), False
+            number = next_number(session, incoming.conversation)
+            session.execute(
+                messages.insert().values(
+                    conversation_id=incoming.conversation,
+                    channel=incoming.channel,
+                    account=incoming.account,
+                    message_id=incoming.message_id,
+                    number=number,
+                    text=incoming.text,
+                    market=incoming.market,
+                    language_hint=incoming.language_hint,
+                    state=WAITING,
+                    received_at=datetime.now(UTC),
+                )
+            )
+            return _from_row(session.execute(_this(incoming)).one()), True
+
+    def next(self, conversation: str) -> Stored | None:
+        """Return the conversation's oldest message that waits for an answer."""
+        # Several edges on one database will have to claim it here, so that no two answer it.
+        query = select(messages).where(messages.c.conversation_id == conversation, messages.c.state == WAITING)
+        with reading(self._engine) as session:
+            row = session.execute(query.order_by(messages.c.number).limit(1)).one_or_none()
+            return _from_row(row) if row else None
+
+    def waiting(self) -> list[str]:
+        """Return the conversations that have messages without an answer."""
+        with reading(self._engine) as session:
+            query = select(messages.c.conversation_id).where(messages.c.state == WAITING).distinct()
+            return list(session.execute(query).scalars())
+
+    def state(self, key: int) -> str:
+        """Return the state of a message."""
+        with reading(self._engine) as session:
+            return str(session.execute(select(messages.c.state).where(messages.c.id == key)).scalar_one())
+
+    def leave_to_agent(self, message: Stored) -> None:
+        """Take a message off the bot's list: a person owns the conversation and reads it there."""
+        with transaction(self._engine) as session:
+            values = {"state": LEFT_TO_AGENT, "finished_at": datetime.now(UTC)}
+            session.execute(update(messages).where(messages.c.id == message.key).values(values))
+
+
+def _this(incoming: Incoming) -> Any:
+    return select(messages).where(
+        messages.c.channel == incoming.channel,
+        messages.c.account == incoming.account,
+        messages.c.message_id == incoming.message_id,
+    )
+
+
+def _from_row(row: Any) -> Stored:
+    return Stored(
+        key=row.id,
+        conversation=row.conversation_id,
+        channel=row.channel,
+        message_id=row.message_id,
+        number=row.number,
+        text=row.text,
+        market=row.market,
+        language_hint=row.language_hint,
+        state=row.state,
+    )

@@ -1,0 +1,177 @@
+"""The edge's end of the wire to Rasa. Touches the network, loopback only; docs/architecture.md has the wire's form.
+
+A turn that fails is sent again with the same id for some ten seconds: Rasa and the actions know ids they have seen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import TypeVar
+
+import httpx
+import msgspec
+import structlog
+
+PATIENCE = 10.0  # seconds, for all tries of a turn together
+FIRST_PAUSE = 0.25  # seconds; each further one is twice as long
+GREETING_WITHIN = 3.0
+ALIVE_WITHIN = 2.0
+
+T = TypeVar("T")
+
+
+class RasaUnavailable(Exception):
+    """Rasa did not do a turn within the time; `language` is the customer's, if Rasa got as far as telling it."""
+
+    def __init__(self, reason: str, language: str | None = None) -> None:
+        super().__init__(reason)
+        self.language = language
+
+
+class Button(msgspec.Struct, frozen=True):
+    """A quick reply: what is seen, and what is sent."""
+
+    title: str
+    payload: str
+
+
+class Handoff(msgspec.Struct, frozen=True):
+    """A person is asked for: the ticket's reference and a short stable word why."""
+
+    ticket: str
+    reason: str
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """One reply of the dialogue, in the customer's language."""
+
+    name: str
+    language: str
+    text: str = ""
+    buttons: tuple[Button, ...] = ()
+    image: str | None = None
+    handoff: Handoff | None = None
+
+
+class Sentiment(msgspec.Struct, frozen=True):
+    """How the customer sounds, with a calibrated probability."""
+
+    name: str
+    confidence: float
+
+
+class TurnResult(msgspec.Struct, frozen=True):
+    """A turn that is done: its replies, and what the model made of the message."""
+
+    replies: tuple[Reply, ...]
+    intent: str | None = None
+    confidence: float | None = None
+    language: str | None = None
+    adapter: str | None = None
+    sentiment: Sentiment | None = None
+    out_of_scope: float | None = None
+
+
+class Greeting(msgspec.Struct, frozen=True):
+    """The opening replies of a conversation."""
+
+    replies: tuple[Reply, ...]
+
+
+class TurnMetadata(msgspec.Struct, frozen=True):
+    """What Rasa is told beside the text; `button` only for a payload that the last bot turn offered."""
+
+    market: str
+    language_hint: str | None
+    button: bool
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """One message on its way to Rasa."""
+
+    sender: str
+    message: str
+    message_id: str
+    metadata: TurnMetadata
+
+
+class _Failure(msgspec.Struct, frozen=True):
+    language: str | None = None
+
+
+class RasaClient:
+    """Asks one Rasa."""
+
+    def __init__(self, http: httpx.AsyncClient, url: str, secret: str, *, patience: float = PATIENCE) -> None:
+        self._http = http
+        self._base = f"{url}/webhooks/polydesk"
+        self._headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
+        self._patience = patience
+
+    async def turn(self, turn: Turn) -> TurnResult:
+        """Have one message answered; raises `RasaUnavailable` when the tries are used up."""
+        body = msgspec.json.encode(turn)
+        clock = asyncio.get_running_loop().time
+        until = clock() + self._patience
+        failure = RasaUnavailable("no try was made")
+        for pause in _pauses():
+            try:
+                return await self._try(body, within=until - clock())
+            except RasaUnavailable as error:
+                failure = error
+            structlog.get_logger().warning("rasa.turn_failed", reason=str(failure), message_id=turn.message_id)
+            if clock() + pause >= until:
+                break
+            await asyncio.sleep(pause)
+        raise failure
+
+    async def greeting(self, conversation: str, *, market: str, language_hint: str | None) -> tuple[Reply, ...]:
+        """Return the opening replies; raises `RasaUnavailable`."""
+        body = {"sender": conversation, "metadata": {"market": market, "language_hint": language_hint}}
+        answer = await self._post("greeting", msgspec.json.encode(body), within=GREETING_WITHIN)
+        return _decode(answer, Greeting).replies
+
+    async def answers(self) -> bool:
+        """Whether Rasa answers and has its model."""
+        try:
+            answer = await self._http.get(f"{self._base}/", headers=self._headers, timeout=ALIVE_WITHIN)
+        except httpx.HTTPError:
+            return False
+        return answer.status_code == httpx.codes.OK
+
+    async def _try(self, body: bytes, *, within: float) -> TurnResult:
+        return _decode(await self._post("webhook", body, within=within), TurnResult)
+
+    async def _post(self, path: str, body: bytes, *, within: float) -> httpx.Response:
+        try:
+            # httpx counts its timeouts anew at each byte; this one is for all of it.
+            async with asyncio.timeout(within):
+                url = f"{self._base}/{path}"
+                answer = await self._http.post(url, content=body, headers=self._headers, timeout=None)
+        except (httpx.HTTPError, TimeoutError) as error:
+            raise RasaUnavailable(type(error).__name__) from error
+        if answer.status_code != httpx.codes.OK:
+            raise RasaUnavailable(f"status {answer.status_code}", _language(answer))
+        return answer
+
+
+def _pauses() -> Iterator[float]:
+    pause = FIRST_PAUSE
+    while True:
+        yield pause
+        pause *= 2
+
+
+def _decode(answer: httpx.Response, form: type[T]) -> T:
+    try:
+        return msgspec.json.decode(answer.content, type=form)
+    except msgspec.DecodeError as error:
+        raise RasaUnavailable(f"not of the wire's form: {error}") from error
+
+
+def _language(answer: httpx.Response) -> str | None:
+    try:
+        return msgspec.json.decode(answer.content, type=_Failure).language
+    except msgspec.DecodeError:
+        return None

@@ -1,0 +1,113 @@
+"""What the environment says. The only reader of the environment in `bot`; touches nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_DATABASE = "sqlite:///var/polydesk.db"
+SCHEMES = ("sqlite", "postgres", "postgresql")
+
+
+class SettingsError(ValueError):
+    """A variable cannot be used as it is; the message names it and says what it should be."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One edge's settings.
+
+    `secret` signs the widget's sessions; None means the one kept in `var`. `origins` are the sites, beside the edge's
+    own, on whose pages the widget may stand; `*` is every site. `privacy_url` may hold `{market}`. Rates are messages a
+    minute.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    database_url: str = DEFAULT_DATABASE
+    redis_url: str | None = None
+    rest_token: str | None = None
+    secret: str | None = None
+    shop: str | None = None
+    privacy_url: str = "/shop/{market}/privacy"
+    origins: tuple[str, ...] = ()
+    sender_rate: int = 1200
+    address_rate: int = 3000
+    var: Path = Path("var")
+
+
+@dataclass(frozen=True)
+class FarEnds:
+    """Where Rasa and the actions listen, and the secret between edge and Rasa."""
+
+    rasa_url: str
+    rasa_secret: str
+    actions_url: str
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Read the settings; raises `SettingsError` for the first variable that is wrong."""
+    default = Settings()
+    return Settings(
+        host=environ.get("HOST") or default.host,
+        port=_number(environ, "PORT", default.port, lowest=1, highest=65535),
+        database_url=_database(environ),
+        redis_url=_redis(environ),
+        rest_token=environ.get("REST_TOKEN") or None,
+        secret=_secret(environ),
+        shop=environ.get("POLYDESK_SHOP") or None,
+        privacy_url=environ.get("POLYDESK_PRIVACY_URL") or default.privacy_url,
+        origins=tuple(origin.strip() for origin in environ.get("POLYDESK_ORIGINS", "").split(",") if origin.strip()),
+        sender_rate=_number(environ, "POLYDESK_SENDER_RATE", default.sender_rate),
+        address_rate=_number(environ, "POLYDESK_ADDRESS_RATE", default.address_rate),
+        var=Path(environ.get("POLYDESK_VAR") or default.var),
+    )
+
+
+def read_far_ends(environ: Mapping[str, str]) -> FarEnds:
+    """Read where the other two processes are; raises `SettingsError` when one is not told."""
+    return FarEnds(
+        rasa_url=_required(environ, "POLYDESK_RASA_URL").rstrip("/"),
+        rasa_secret=_required(environ, "POLYDESK_RASA_SECRET"),
+        actions_url=_required(environ, "POLYDESK_ACTIONS_URL").rstrip("/"),
+    )
+
+
+def _required(environ: Mapping[str, str], name: str) -> str:
+    value = environ.get(name)
+    if not value:
+        raise SettingsError(f"{name} is not set; `python -m bot run` sets it by itself.")
+    return value
+
+
+def _number(environ: Mapping[str, str], name: str, default: int, *, lowest: int = 1, highest: int = 10**9) -> int:
+    value = environ.get(name)
+    if not value:
+        return default
+    if not value.isascii() or not value.isdigit() or not lowest <= int(value) <= highest:
+        raise SettingsError(f"{name} must be a whole number from {lowest} to {highest}, not {value!r}.")
+    return int(value)
+
+
+def _database(environ: Mapping[str, str]) -> str:
+    url = environ.get("DATABASE_URL") or DEFAULT_DATABASE
+    scheme = url.partition("://")[0].partition("+")[0]
+    if scheme not in SCHEMES or "://" not in url:
+        # The URL itself is not repeated: it may hold a password.
+        raise SettingsError("DATABASE_URL must start with sqlite:/// or postgresql://.")
+    return url
+
+
+def _redis(environ: Mapping[str, str]) -> str | None:
+    url = environ.get("REDIS_URL") or None
+    if url and not url.startswith(("redis://", "rediss://")):
+        raise SettingsError("REDIS_URL must start with redis:// or rediss://.")
+    return url
+
+
+def _secret(environ: Mapping[str, str]) -> str | None:
+    secret = environ.get("POLYDESK_SECRET") or None
+    if secret and len(secret.encode()) < 32:
+        raise SettingsError("POLYDESK_SECRET must have at least 32 bytes.")
+    return secret

@@ -1,0 +1,125 @@
+"""The edge's tables: conversations, messages, replies, and what customers think of them. Opens nothing.
+
+Within a conversation messages and replies share one count, `number`: it is what the widget knows as a reply's id.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from actions.database import UtcDateTime, metadata
+
+WAITING = "waiting"  # stored, not yet answered
+DONE = "done"
+FAILED = "failed"  # Rasa did not answer; the customer has read the apology
+LEFT_TO_AGENT = "agent"  # a person owned the conversation; the bot was not asked
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("channel", String(20), nullable=False),
+    # Which of a provider's accounts; empty where the channel has none.
+    Column("account", String(100), nullable=False),
+    # The customer as the channel names her. The widget knows nobody by name: there it is the conversation itself.
+    Column("sender", String(255), nullable=False),
+    Column("market", String(20), nullable=False),
+    # Of the customer's last real sentence, as Rasa told it; null until then.
+    Column("language", String(10)),
+    Column("status", String(10), nullable=False),
+    Column("handoff_reason", Text),
+    Column("ticket", Text),
+    Column("last_number", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    UniqueConstraint("channel", "account", "sender"),
+    CheckConstraint("status IN ('bot', 'queued', 'agent', 'closed')", name="known_status"),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("conversation_id", ForeignKey("conversations.id"), nullable=False),
+    Column("channel", String(20), nullable=False),
+    # Who hands out the message ids: a provider's account, or, where each client makes up its own, the conversation.
+    Column("account", String(100), nullable=False),
+    Column("message_id", String(200), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("market", String(20), nullable=False),
+    Column("language_hint", String(10)),
+    Column("state", String(10), nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    # What Rasa made of it, once it is done.
+    Column("button", Boolean),
+    Column("language", String(10)),
+    Column("intent", Text),
+    Column("confidence", Float),
+    Column("sentiment", String(20)),
+    Column("sentiment_confidence", Float),
+    Column("out_of_scope", Float),
+    Column("adapter", Text),
+    UniqueConstraint("channel", "account", "message_id"),
+    UniqueConstraint("conversation_id", "number"),
+    Index(None, "state", "conversation_id"),
+)
+
+replies = Table(
+    "replies",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("conversation_id", ForeignKey("conversations.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    # The message that it answers; null for the greeting.
+    Column("answers", ForeignKey("messages.id"), index=True),
+    Column("name", Text, nullable=False),
+    Column("language", String(10), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("buttons", JSON, nullable=False),
+    Column("image", Text),
+    Column("created_at", UtcDateTime, nullable=False),
+    UniqueConstraint("conversation_id", "number"),
+)
+
+consents = Table(
+    "consents",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("conversation_id", ForeignKey("conversations.id"), nullable=False, index=True),
+    Column("given", Boolean, nullable=False),
+    Column("version", String(20), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+)
+
+ratings = Table(
+    "ratings",
+    metadata,
+    Column("conversation_id", ForeignKey("conversations.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("value", Integer, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    CheckConstraint("value IN (-1, 1)", name="thumb_up_or_down"),
+)
+
+scores = Table(
+    "scores",
+    metadata,
+    Column("conversation_id", ForeignKey("conversations.id"), primary_key=True),
+    Column("score", Integer, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    CheckConstraint("score BETWEEN 1 AND 5", name="one_to_five"),
+)

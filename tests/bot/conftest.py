@@ -1,0 +1,27 @@
+"""Fixtures of the edge's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.bot.edge_for_tests import Edge, edge_on
+from tests.bot.fake_rasa import FakeRasa
+
+
+@pytest.fixture
+def rasa() -> FakeRasa:
+    return FakeRasa()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'edge.db'}"
+
+
+@pytest.fixture
+def edge(database: str, rasa: FakeRasa, tmp_path: Path) -> Iterator[Edge]:
+    with edge_on(database, rasa, tmp_path) as running:
+        yield running

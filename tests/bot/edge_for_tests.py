@@ -1,0 +1,120 @@
+"""A real edge on a fresh database with the fake Rasa, and a widget's socket.io client. Used by the tests of the edge."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import socketio
+from sqlalchemy import select
+from sqlalchemy.engine import Engine
+
+from actions.database import open_engine, reading
+from bot.edge import PACKET_LIMIT, make_edge
+from bot.migrations import migrate
+from bot.settings import FarEnds, Settings
+from bot.texts import LanguageTexts, Texts
+from tests.bot.fake_rasa import SECRET, FakeRasa, served
+
+SIGNS = "signs the sessions of these tests, long enough"
+EDGE_TEXTS = (
+    "apology",
+    "empty",
+    "no_session",
+    "not_allowed",
+    "too_long",
+    "too_many",
+    "unknown_market",
+    "unreadable",
+)
+PATIENCE = 1.0
+
+
+def texts_for_tests() -> Texts:
+    """Return texts that say their own name and language."""
+    return Texts({language: _texts(language) for language in ("en", "de", "fr", "es", "it", "pt", "hi", "ar", "zh", "ja")})
+
+
+@dataclass
+class Edge:
+    """A running edge."""
+
+    url: str
+    engine: Engine
+    rasa: FakeRasa
+
+    def say(self, message: object, *, sender: object = "anna", **body: Any) -> httpx.Response:
+        """Send one message over REST."""
+        return self.post({"sender": sender, "message": message, **body})
+
+    def post(self, body: object) -> httpx.Response:
+        """Send any JSON to the REST channel."""
+        return httpx.post(f"{self.url}/webhooks/rest/webhook", json=body, timeout=40)
+
+    def rows(self, table: Any) -> list[Any]:
+        """Return a table's rows."""
+        with reading(self.engine) as session:
+            return list(session.execute(select(table)))
+
+
+@contextmanager
+def edge_on(database: str, rasa: FakeRasa, var: Path, **changes: Any) -> Iterator[Edge]:
+    """Run an edge on a database, migrated first, with the fake Rasa behind it."""
+    migrate(database)
+    settings = replace(Settings(database_url=database, secret=SIGNS, var=var), **changes)
+    engine = open_engine(database)
+    with served(rasa.app) as far:
+        app = make_edge(settings, FarEnds(far, SECRET, far), texts=texts_for_tests(), patience=PATIENCE)
+        with served(app, ws="wsproto", ws_max_size=PACKET_LIMIT) as url:
+            yield Edge(url, engine, rasa)
+    engine.dispose()
+
+
+class Widget:
+    """A socket.io client as the widget is one; keeps what it hears."""
+
+    def __init__(self, url: str, transports: list[str] | None = None) -> None:
+        self.heard: queue.Queue[tuple[str, Any]] = queue.Queue()
+        self.socket = socketio.Client(reconnection=False)
+        for event in ("session_confirm", "polydesk_ready", "bot_uttered", "polydesk_turn"):
+            self.socket.on(event, self._listener(event))
+        self.socket.connect(url, transports=transports or ["websocket"])
+
+    def __enter__(self) -> Widget:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.disconnect()
+
+    def begin(self, token: object = None, market: str | None = "de-DE", **metadata: Any) -> tuple[str, dict[str, Any]]:
+        """Request a session; returns its token and what `polydesk_ready` says."""
+        metadata = {**({"market": market} if market else {}), **metadata}
+        body = {"metadata": metadata, **({"session_id": token} if token else {})}
+        self.socket.emit("session_request", body)
+        return self.hear("session_confirm"), self.hear("polydesk_ready")
+
+    def say(self, message: object, message_id: object = None, **body: Any) -> Any:
+        """Send one message and return its acknowledgement."""
+        metadata = {**({"message_id": message_id} if message_id else {}), **body.pop("metadata", {})}
+        return self.socket.call("user_uttered", {"message": message, "metadata": metadata, **body}, timeout=10)
+
+    def hear(self, event: str, within: float = 10) -> Any:
+        """Return the body of the next such event; others before it are dropped."""
+        while True:
+            name, body = self.heard.get(timeout=within)
+            if name == event:
+                return body
+
+    def _listener(self, event: str) -> Any:
+        return lambda body=None: self.heard.put((event, body))
+
+
+def _texts(language: str) -> LanguageTexts:
+    edge = {name: f"{name} in {language}" for name in EDGE_TEXTS}
+    widget = {"send": f"send in {language}", "open_chat": "open"}
+    return LanguageTexts(language, replies={}, buttons={}, terms={}, edge=edge, widget=widget, shop_page={})

