@@ -27,12 +27,12 @@ class EmailForm(Form):
         """Read the e-mail that the first message names, else the one named for an order."""
         return self.read(turn, slots) or ({EMAIL: slots["email"]} if slots.get("email") else {})
 
-    def read(self, turn: Turn, slots: Slots) -> Slots:  # noqa: ARG002
+    def read(self, turn: Turn, slots: Slots) -> Slots:
         """Read an e-mail."""
         email = _email(turn)
         return {EMAIL: email} if email else {}
 
-    def ask_next(self, speaker: Speaker, turn: Turn, slots: Slots) -> str | None:  # noqa: ARG002
+    def ask_next(self, speaker: Speaker, turn: Turn, slots: Slots) -> str | None:
         """Ask for the e-mail."""
         if slots.get(EMAIL):
             return None
@@ -111,12 +111,12 @@ class EditAccountForm(IdentifiedForm):
             }
         return found | ({NEW_EMAIL: emails[-1]} if emails else {})
 
-    def read_own(self, turn: Turn, slots: Slots) -> Slots:  # noqa: ARG002
+    def read_own(self, turn: Turn, slots: Slots) -> Slots:
         """Read the new e-mail, or a correction of it."""
         email = _email(turn)
         return {NEW_EMAIL: email} if email else {}
 
-    def ask_own(self, speaker: Speaker, turn: Turn, slots: Slots, order: Order) -> str | None:  # noqa: ARG002
+    def ask_own(self, speaker: Speaker, turn: Turn, slots: Slots, order: Order) -> str | None:
         """Ask for the new e-mail and a yes."""
         if not slots.get(NEW_EMAIL):
             speaker.say("utter_request_new_email")
@@ -150,12 +150,12 @@ class SwitchAccountForm(IdentifiedForm):
     needs_email = True
     own_slots = (KIND,)
 
-    def read_own(self, turn: Turn, slots: Slots) -> Slots:  # noqa: ARG002
+    def read_own(self, turn: Turn, slots: Slots) -> Slots:
         """Read the kind, pressed or typed as the button says it."""
         kind = turn.choice()
         return {KIND: kind} if kind in {"private", "business"} else {}
 
-    def ask_own(self, speaker: Speaker, turn: Turn, slots: Slots, order: Order) -> str | None:  # noqa: ARG002
+    def ask_own(self, speaker: Speaker, turn: Turn, slots: Slots, order: Order) -> str | None:
         """Ask for the kind."""
         if slots.get(KIND):
             return None
@@ -187,7 +187,7 @@ class DeleteAccountForm(IdentifiedForm):
     needs_email = True
     own_slots = (CONFIRMED,)
 
-    def ask_own(self, speaker: Speaker, turn: Turn, slots: Slots, order: Order) -> str | None:  # noqa: ARG002
+    def ask_own(self, speaker: Speaker, turn: Turn, slots: Slots, order: Order) -> str | None:
         """Ask for a yes."""
         if slots.get(CONFIRMED):
             return None

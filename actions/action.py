@@ -59,7 +59,7 @@ class ShopAction(Action, ABC):  # type: ignore[misc]
         self.markets = surroundings.markets
         self.shop_url = surroundings.shop_url
 
-    def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Mapping[str, Any]) -> list[EventType]:  # noqa: ARG002
+    def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Mapping[str, Any]) -> list[EventType]:
         """Answer a call of Rasa's; a change that the shop's rules forbid is told, with the reason."""
         speaker = Speaker(dispatcher)
         try:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from rasa_sdk.events import EventType, SlotSet
 
 from actions import typed
@@ -56,7 +59,7 @@ class ChangeAddressForm(AddressForm):
     form = "change_address_form"
     intent = "change_shipping_address"
 
-    def ask_own(self, speaker: Speaker, turn: Turn, slots: Slots, order: Order) -> str | None:  # noqa: ARG002
+    def ask_own(self, speaker: Speaker, turn: Turn, slots: Slots, order: Order) -> str | None:
         """Ask for the address and a yes; end where the order has already left."""
         if slots.get(CONFIRMED):
             return None
@@ -90,7 +93,7 @@ class AddAddressForm(AddressForm):
     intent = "set_up_shipping_address"
     needs_email = True
 
-    def ask_own(self, speaker: Speaker, turn: Turn, slots: Slots, order: Order) -> str | None:  # noqa: ARG002
+    def ask_own(self, speaker: Speaker, turn: Turn, slots: Slots, order: Order) -> str | None:
         """Ask for the address and a yes."""
         if slots.get(CONFIRMED):
             return None
@@ -120,9 +123,7 @@ def _read_address(turn: Turn) -> Slots:
     code = text[codes[-1]["start"] : codes[-1]["end"]] if codes else None
     parts = typed.address(text, code)
     return {
-        slot: value
-        for slot, value in ((STREET, parts.street), (POSTCODE, parts.postcode), (CITY, parts.city))
-        if value
+        slot: value for slot, value in ((STREET, parts.street), (POSTCODE, parts.postcode), (CITY, parts.city)) if value
     }
 
 
@@ -141,10 +142,10 @@ def _corrected_postcode(turn: Turn, slots: Slots) -> Slots:
     return {POSTCODE: codes[-1]} if codes and not typed.resemble(codes[-1], str(slots.get("order_number"))) else {}
 
 
-def _address(slots: Slots, order: Order) -> Address:
+def _address(slots: Mapping[str, Any], order: Order) -> Address:
     on_file = order.address
     return Address(on_file.name, slots[STREET], slots[POSTCODE], slots[CITY], on_file.country)
 
 
-def _facts(address: Address) -> dict[str, str]:
+def _facts(address: Address) -> dict[str, Any]:
     return {"street": address.street, "postcode": address.postcode, "city": address.city}

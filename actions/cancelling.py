@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rasa_sdk.events import EventType
 
 from actions.action import ShopAction, Speaker
@@ -19,7 +21,7 @@ class CancelOrderForm(IdentifiedForm):
     intent = "cancel_order"
     own_slots = (CONFIRMED,)
 
-    def ask_own(self, speaker: Speaker, turn: Turn, slots: Slots, order: Order) -> str | None:  # noqa: ARG002
+    def ask_own(self, speaker: Speaker, turn: Turn, slots: Slots, order: Order) -> str | None:
         """Ask for a yes with the facts; end where the order cannot be stopped any more."""
         if slots.get(CONFIRMED):
             return None
@@ -29,7 +31,7 @@ class CancelOrderForm(IdentifiedForm):
         if order.status not in NOT_LEFT:
             speaker.say("utter_cancel_too_late", order=order.number, status=f"order_{order.status}")
             return None
-        facts = {"order": order.number, "total": order.total, "placed_on": order.placed_on}
+        facts: dict[str, Any] = {"order": order.number, "total": order.total, "placed_on": order.placed_on}
         if order.cancellation_fee.amount:
             speaker.say("utter_confirm_cancel_with_fee", fee=order.cancellation_fee, **facts)
         else:

@@ -20,16 +20,16 @@ class ReviewForm(Form):
     intent = "review"
     own_slots = (STARS,)
 
-    def read_start(self, turn: Turn, slots: Slots) -> Slots:  # noqa: ARG002
+    def read_start(self, turn: Turn, slots: Slots) -> Slots:
         """Read nothing: a number in a first message may count anything."""
         return {}
 
-    def read(self, turn: Turn, slots: Slots) -> Slots:  # noqa: ARG002
+    def read(self, turn: Turn, slots: Slots) -> Slots:
         """Read the stars, pressed or typed."""
         stars = typed.small_number(turn.choice() or turn.text)
         return {STARS: stars} if stars is not None and FEWEST <= stars <= MOST else {}
 
-    def ask_next(self, speaker: Speaker, turn: Turn, slots: Slots) -> str | None:  # noqa: ARG002
+    def ask_next(self, speaker: Speaker, turn: Turn, slots: Slots) -> str | None:
         """Ask for the stars."""
         if slots.get(STARS):
             return None

@@ -130,4 +130,3 @@ class Form(ShopAction):
         known = turn.intent not in {"", "nlu_fallback", self.intent}
         asks = turn.text.rstrip().endswith(CLEARLY_A_QUESTION)
         return asks or (known and turn.confidence >= CERTAIN)
-

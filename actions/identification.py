@@ -79,11 +79,11 @@ class IdentifiedForm(Form):
         speaker.say("utter_request_proof", order=slots[NUMBER])
         return PROOF
 
-    def read_own(self, turn: Turn, slots: Slots) -> Slots:  # noqa: ARG002
+    def read_own(self, turn: Turn, slots: Slots) -> Slots:
         """Return what the message says about the form's own questions."""
         return {}
 
-    def ask_own(self, speaker: Speaker, turn: Turn, slots: Slots, order: Order) -> str | None:  # noqa: ARG002
+    def ask_own(self, speaker: Speaker, turn: Turn, slots: Slots, order: Order) -> str | None:
         """Ask the form's own questions about the identified order; None when there is none left."""
         return None
 
@@ -127,7 +127,7 @@ def _answer_to_number(turn: Turn, slots: Slots) -> Slots:
 
 
 def _answer_to_proof(turn: Turn, slots: Slots) -> Slots:
-    """Read an e-mail or a postcode; digits are another order number only if they resemble the known one or follow a no."""
+    """Read an e-mail or a postcode; digits are another order number only after a no, or if like the known one."""
     number, postcode = _number_and_postcode(turn)
     email = _email(turn, slots)
     if number and (turn.intent == "deny" or typed.resemble(number, str(slots.get(NUMBER)))):

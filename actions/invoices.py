@@ -23,14 +23,18 @@ class CheckInvoice(OrderAction):
         """The action's name in the domain."""
         return "action_check_invoice"
 
-    def act_on(self, speaker: Speaker, turn: Turn, order: Order) -> None:  # noqa: ARG002
+    def act_on(self, speaker: Speaker, turn: Turn, order: Order) -> None:
         """Tell the invoice, or that there is none yet."""
         if order.invoice is None:
             speaker.say("utter_no_invoice", order=order.number)
             return
         invoice = order.invoice
         speaker.say(
-            "utter_invoice", order=order.number, invoice=invoice.number, issued_on=invoice.issued_on, total=invoice.total
+            "utter_invoice",
+            order=order.number,
+            invoice=invoice.number,
+            issued_on=invoice.issued_on,
+            total=invoice.total,
         )
 
 

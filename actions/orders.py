@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from rasa_sdk.events import EventType
 
@@ -33,7 +34,7 @@ class TrackOrder(OrderAction):
         """The action's name in the domain."""
         return "action_track_order"
 
-    def act_on(self, speaker: Speaker, turn: Turn, order: Order) -> None:  # noqa: ARG002
+    def act_on(self, speaker: Speaker, turn: Turn, order: Order) -> None:
         """Tell the order's status, then each parcel's."""
         speaker.say(
             "utter_order_status",
@@ -55,7 +56,7 @@ class ChangeOrderForm(IdentifiedForm):
     intent = "change_order"
     own_slots = (LINE, QUANTITY, CONFIRMED)
 
-    def read_own(self, turn: Turn, slots: Slots) -> Slots:  # noqa: ARG002
+    def read_own(self, turn: Turn, slots: Slots) -> Slots:
         """Read a line or a quantity, as a button or in digits."""
         if turn.requested not in {LINE, QUANTITY}:
             return {}
@@ -63,7 +64,7 @@ class ChangeOrderForm(IdentifiedForm):
         number = int(chosen) if chosen and chosen.isdigit() else typed.small_number(turn.text)
         return {} if number is None else {turn.requested: number}
 
-    def ask_own(self, speaker: Speaker, turn: Turn, slots: Slots, order: Order) -> str | None:  # noqa: ARG002
+    def ask_own(self, speaker: Speaker, turn: Turn, slots: Slots, order: Order) -> str | None:
         """Ask for item, quantity and a yes; end where the order has already left."""
         if slots.get(CONFIRMED):
             return None
@@ -111,14 +112,14 @@ class PlaceOrder(ShopAction):
         """The action's name in the domain."""
         return "action_place_order"
 
-    def act(self, speaker: Speaker, turn: Turn) -> list[EventType]:  # noqa: ARG002
+    def act(self, speaker: Speaker, turn: Turn) -> list[EventType]:
         """Name the shop's page."""
         speaker.say("utter_place_order", shop_url=self.shop_url)
         return []
 
 
 def _tell_shipment(speaker: Speaker, shipment: Shipment) -> None:
-    parcel = {"carrier": shipment.carrier, "tracking_number": shipment.tracking_number}
+    parcel: dict[str, Any] = {"carrier": shipment.carrier, "tracking_number": shipment.tracking_number}
     if shipment.status == "delivered" and shipment.delivered_on:
         speaker.say("utter_shipment_delivered", delivered_on=shipment.delivered_on, **parcel)
     elif shipment.status in {"held", "lost"}:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rasa_sdk.events import EventType
 
 from actions.action import ShopAction, Speaker
@@ -34,7 +36,7 @@ class GetRefundForm(IdentifiedForm):
     intent = "get_refund"
     own_slots = (CONFIRMED,)
 
-    def ask_own(self, speaker: Speaker, turn: Turn, slots: Slots, order: Order) -> str | None:  # noqa: ARG002
+    def ask_own(self, speaker: Speaker, turn: Turn, slots: Slots, order: Order) -> str | None:
         """Ask for a yes with the facts; end where nothing can be asked back now."""
         if slots.get(CONFIRMED):
             return None
@@ -83,7 +85,7 @@ class TrackRefund(OrderAction):
         """The action's name in the domain."""
         return "action_track_refund"
 
-    def act_on(self, speaker: Speaker, turn: Turn, order: Order) -> None:  # noqa: ARG002
+    def act_on(self, speaker: Speaker, turn: Turn, order: Order) -> None:
         """Tell each refund's state, or that there is none."""
         if order.refunds:
             _tell_refunds(speaker, order)
@@ -97,7 +99,7 @@ def _open_refund(order: Order) -> Refund | None:
 
 def _tell_refunds(speaker: Speaker, order: Order) -> None:
     for refund in order.refunds:
-        facts = {"order": order.number, "refund": refund.number, "amount": refund.amount}
+        facts: dict[str, Any] = {"order": order.number, "refund": refund.number, "amount": refund.amount}
         if refund.expected_on and refund.status in {"requested", "approved"}:
             speaker.say(
                 "utter_refund_expected", status=f"refund_{refund.status}", expected_on=refund.expected_on, **facts

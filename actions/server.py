@@ -2,7 +2,7 @@
 
     ACTIONS_PORT=5055 ACTIONS_SECRET=… DATABASE_URL=… python -m actions.server
 
-rasa_sdk's own server makes actions without arguments, allows every origin, and answers an error with the request's body,
+rasa_sdk's own server makes actions without arguments, allows every origin, and answers an error with the whole request,
 which holds what the customer wrote; so its actions are served by this small application instead.
 """
 

@@ -26,7 +26,12 @@ class ShopUnavailable(Exception):
 
 
 class NotAllowed(Exception):
-    """The shop's rules forbid the change (a shipped order is not cancelled); `reason` is a short stable word."""
+    """The shop's rules forbid the change (a shipped order is not cancelled); `reason` is a short stable word.
+
+    Ours: `already_left`, `already_cancelled`, `last_item`, `quantity` (not 0 to 99), `other_country`, `no_invoice`,
+    `not_delivered`, `too_late` (to return), `already_requested` and `nothing_paid` (refunds), `exists` and
+    `invalid_email` (accounts, newsletter), `open_orders`.
+    """
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

@@ -11,7 +11,13 @@ from bot.settings import SettingsError, read_settings
 from bot.texts import TextsError
 from nlu.markets import MarketsFileError
 
+FAILED = 1
 BAD_INPUT = 2
+COMMANDS = {
+    "run": "start everything",
+    "doctor": "say what is missing, and how to mend it",
+    "edge": "start the edge alone",
+}
 VARIABLES = """
 environment:
   HOST, PORT             where the edge listens (127.0.0.1, 8000)
@@ -33,10 +39,9 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         prog="python -m bot", epilog=VARIABLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    about = {"formatter_class": argparse.RawDescriptionHelpFormatter, "epilog": VARIABLES}
-    commands.add_parser("run", help="start everything", **about)
-    commands.add_parser("doctor", help="say what is missing, and how to mend it", **about)
-    commands.add_parser("edge", help="start the edge alone", **about)
+    for name, does in COMMANDS.items():
+        raw = argparse.RawDescriptionHelpFormatter
+        commands.add_parser(name, help=does, description=does, epilog=VARIABLES, formatter_class=raw)
     command = parser.parse_args(arguments).command
     try:
         return _run(command, environ)
@@ -59,9 +64,14 @@ def _run(command: str, environ: Mapping[str, str]) -> int:
         return 1 if doctor(settings) else 0
     from bot.launcher import run
     from bot.logs import configure_logs
+    from bot.rasa_files import TrainingFailed
 
     configure_logs()
-    run(settings)
+    try:
+        run(settings)
+    except (TrainingFailed, TimeoutError) as error:
+        sys.stderr.write(f"{error}\n")
+        return FAILED
     return 0
 
 

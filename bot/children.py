@@ -1,4 +1,4 @@
-"""Processes that the launcher starts, watches and stops, each by its own process id. Touches processes and their logs."""
+"""Processes that the launcher starts, watches and stops, each by its own process id; their output goes into logs."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ async def _spawn(program: Program, log: BinaryIO) -> asyncio.subprocess.Process:
         stderr=log,
         # Ctrl-C in the terminal is for the launcher, which stops its children in order.
         start_new_session=True,
-        preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: S604 - no shell
+        preexec_fn=_end_with_parent if sys.platform == "linux" else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import select
@@ -21,17 +22,33 @@ def history(engine: Engine, conversation: str) -> list[dict[str, Any]]:
     said = select(messages).where(messages.c.conversation_id == conversation).order_by(messages.c.number.desc())
     answered = select(replies).where(replies.c.conversation_id == conversation).order_by(replies.c.number.desc())
     with reading(engine) as session:
-        rows = [*session.execute(said.limit(LENGTH)), *session.execute(answered.limit(LENGTH))]
-    titles: dict[str, str] = {}
-    entries = []
-    for row in sorted(rows, key=lambda row: row.number)[-LENGTH:]:
-        if "buttons" in row.keys():  # noqa: SIM118 - a row is no mapping
-            titles.update({button["payload"]: button["title"] for button in row.buttons})
-            entry = {"from": "bot", "text": row.text, "buttons": row.buttons, "image": row.image, "name": row.name}
-            entry |= {"language": row.language, "at": row.created_at.isoformat()}
-        else:
-            text = titles.get(row.text, row.text) if row.button else row.text
-            entry = {"from": "customer", "text": text, "buttons": [], "image": None, "name": None}
-            entry |= {"message_id": row.message_id, "at": row.received_at.isoformat()}
-        entries.append({"id": row.number, **entry})
-    return entries
+        customers = list(session.execute(said.limit(LENGTH)))
+        bots = list(session.execute(answered.limit(LENGTH)))
+    titles = {button["payload"]: button["title"] for row in reversed(bots) for button in row.buttons}
+    entries = [_from_customer(row, titles) for row in customers] + [_from_bot(row) for row in bots]
+    return sorted(entries, key=lambda entry: entry["id"])[-LENGTH:]
+
+
+def _from_customer(row: Any, titles: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "id": row.number,
+        "from": "customer",
+        "text": titles.get(row.text, row.text) if row.button else row.text,
+        "buttons": [],
+        "name": None,
+        "message_id": row.message_id,
+        "at": row.received_at.isoformat(),
+    }
+
+
+def _from_bot(row: Any) -> dict[str, Any]:
+    return {
+        "id": row.number,
+        "from": "bot",
+        "text": row.text,
+        "buttons": row.buttons,
+        "image": row.image,
+        "name": row.name,
+        "language": row.language,
+        "at": row.created_at.isoformat(),
+    }

@@ -26,7 +26,7 @@ from bot.rasa_files import SCHEMA, model_file, rasa_environment, train_model, wr
 from bot.settings import Settings, SettingsError
 
 LOOPBACK = "127.0.0.1"
-ANSWERS_WITHIN = 120.0  # seconds, from the start of the last process
+ANSWERS_WITHIN = 300.0  # seconds, from the start of the last process; a busy machine takes long
 
 
 class Launcher:
@@ -73,7 +73,7 @@ class Launcher:
         model = model_file()
         if not model.exists():
             self._say("Preparing Rasa's dialogue model (once, and whenever the dialogue changes; about a minute) …")
-            await asyncio.to_thread(train_model, model, self._folder / "train.log")
+            await train_model(model, self._folder / "train.log")
         engine = open_engine(self._settings.database_url)
         if engine.dialect.name == "postgresql":
             await asyncio.to_thread(make_schema, engine)
@@ -105,7 +105,8 @@ class Launcher:
 
     async def _wait_until_ready(self) -> None:
         async with httpx.AsyncClient(trust_env=False) as http:
-            await wait_for("Polydesk", lambda: _is_healthy(http, self._address), within=ANSWERS_WITHIN)
+            name = f"Polydesk (its logs are in {self._folder})"
+            await wait_for(name, lambda: _is_healthy(http, self._address), within=ANSWERS_WITHIN)
 
     @property
     def _address(self) -> str:

@@ -9,8 +9,9 @@ from typing import TextIO
 import structlog
 
 
-def configure_logs(stream: TextIO = sys.stderr) -> None:
-    """Write events as JSON to `stream`, or readable where a person watches the terminal."""
+def configure_logs(stream: TextIO | None = None) -> None:
+    """Write events to `stream` (standard error) as JSON, or readable where a person watches the terminal."""
+    stream = stream or sys.stderr
     renderer = structlog.dev.ConsoleRenderer() if stream.isatty() else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[

@@ -59,7 +59,9 @@ class PolydeskChannel(InputChannel):  # type: ignore[misc]
 
         @blueprint.route("/", methods=["GET"])
         async def health(request: Request) -> HTTPResponse:
-            return json_response({"ready": _agent_is_ready(request.app)}, status=200 if _agent_is_ready(request.app) else 503)
+            return json_response(
+                {"ready": _agent_is_ready(request.app)}, status=200 if _agent_is_ready(request.app) else 503
+            )
 
         @blueprint.route("/webhook", methods=["POST"])
         async def webhook(request: Request) -> HTTPResponse:
@@ -133,9 +135,7 @@ async def _greet(app: Sanic, body: dict[str, Any], markets: Markets) -> dict[str
     metadata = body["metadata"]
     market = markets[metadata["market"]]
     language = metadata.get("language_hint") or market.language
-    values = {"privacy_url": os.environ.get(PRIVACY_URL_VARIABLE, "/privacy")}
+    values = {"privacy_url": os.environ.get(PRIVACY_URL_VARIABLE, "/privacy").replace("{market}", market.code)}
     replies = app.ctx.agent.nlg
-    opening = [
-        replies.render(name, market=market.code, language=language, values=values) for name in OPENING_REPLIES
-    ]
+    opening = [replies.render(name, market=market.code, language=language, values=values) for name in OPENING_REPLIES]
     return {"replies": opening, "language": language}

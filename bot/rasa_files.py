@@ -1,14 +1,14 @@
-"""What Rasa needs to run: its model, trained when the dialogue's files have changed, and the run's two configuration files.
+"""What Rasa needs to run: its model, trained when the dialogue's files have changed, and the run's two configurations.
 
-Touches `models/` and the run's own folder, and starts `rasa train`. Secrets stand in neither file: Rasa puts them in from
-its environment.
+Touches `models/` and the run's own folder, and starts `rasa train`. Secrets stand in neither configuration: Rasa puts
+them in from its environment.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
-import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -39,18 +39,27 @@ def model_file() -> Path:
     return MODELS / f"rasa-{digest.hexdigest()[:16]}.tar.gz"
 
 
-def train_model(model: Path, log: Path) -> None:
+async def train_model(model: Path, log: Path) -> None:
     """Train Rasa's model; raises `TrainingFailed`. Two runs that train at once do not meet."""
-    name = f"{model.name.removesuffix('.tar.gz')}.{os.getpid()}"
+    # No dot: Rasa would take what follows it for a suffix and drop it.
+    name = f"{model.name.removesuffix('.tar.gz')}-{os.getpid()}"
     config, domain, dialogue = map(str, DIALOGUE)
-    command = [sys.executable, "-m", "rasa", "train", "--config", config, "--domain", domain, "--data", dialogue]
+    command = ["-m", "rasa", "train", "--config", config, "--domain", domain, "--data", dialogue]
     command += ["--out", str(MODELS), "--fixed-model-name", name]
     MODELS.mkdir(exist_ok=True)
-    with log.open("w", encoding="utf-8") as output:
-        environment = {**os.environ, "RASA_TELEMETRY_ENABLED": "false"}
-        done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, env=environment, check=False)  # noqa: S603
+    environment = {**os.environ, "RASA_TELEMETRY_ENABLED": "false"}
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, *command, stdout=output, stderr=output, env=environment, start_new_session=True
+        )
+        try:
+            code = await process.wait()
+        except asyncio.CancelledError:
+            process.kill()
+            await process.wait()
+            raise
     made = MODELS / f"{name}.tar.gz"
-    if done.returncode != 0 or not made.exists():
+    if code != 0 or not made.exists():
         raise TrainingFailed(f"rasa train failed; {log} says why.")
     made.replace(model)
 

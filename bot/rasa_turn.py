@@ -81,9 +81,7 @@ class StrictProcessor(MessageProcessor):  # type: ignore[misc]
         self, turn: Turn, text: str, message_id: str, metadata: dict[str, Any]
     ) -> DialogueStateTracker:
         """Handle one message and return the stored tracker; remembers a second request found in it."""
-        message = UserMessage(
-            text, CollectingOutputChannel(), turn.sender, None, CHANNEL_NAME, message_id, metadata
-        )
+        message = UserMessage(text, CollectingOutputChannel(), turn.sender, None, CHANNEL_NAME, message_id, metadata)
         try:
             await self.handle_message(message)
         except TurnFailed:

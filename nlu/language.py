@@ -1,7 +1,7 @@
 """Finds the language of a message among the languages in use, or says that it has none ("und").
 
-Script first; for Latin letters the words (`language_model`), then langdetect where these leave it open. A conversation's,
-a client's and a market's language are weak priors. Reads the model's file and langdetect's profiles, once.
+Script first; for Latin letters the words (`language_model`), then langdetect where these leave it open. The languages
+of conversation, client and market are weak priors. Reads the model's file and langdetect's profiles, once.
 """
 
 from __future__ import annotations
@@ -28,18 +28,22 @@ _DENSITY = {"Hani": 3, "Kana": 2, "Kore": 2}
 """Latin letters that say as much as one of these; the others count as one."""
 _SHARE = 0.3
 """From this share of the letters on, another script than Latin decides: customers mix Latin words into it."""
-_DECIDED = 4.0
+_DECIDED = 2.0
 """Nats between the first two languages from which on langdetect is not asked."""
-_LANGDETECT_WEIGHT = 0.6
+_LANGDETECT_WEIGHT = 0.2
 _LANGDETECT_FLOOR = 0.02
 _PRIORS = {"conversation": 2.0, "hint": 1.5, "market": 1.0}
+_ROMANISED_PRIOR = -1.2
+"""Nats: before a word is read, Hindi or Arabic is less likely than others to be meant by Latin letters."""
 _NEAR = 3.0
 """A word shared by two languages is the prior's if that is at most this many nats behind."""
-_ENOUGH = {1: 1.6, 2: 0.9}
+_ENOUGH = {1: 1.3, 2: 0.3}
 """Nats that the first language needs before the second, by how many words say something; `_ENOUGH_ELSE` for more."""
 _ENOUGH_ELSE = 0.2
 _ENOUGH_UNKNOWN = 1.2
 _MOST_NOBODYS = math.log(0.5)
+_LONGEST_NAME = 4
+"""Words."""
 _JAPANESE = 4.0
 """Nats by which Han words must be more Japanese than Chinese where no kana stands with them."""
 _LONGEST_HAN_WORD = 4
@@ -67,7 +71,7 @@ class LanguageDetector:
         self._model = LanguageModel(self.languages)
         self._codes = tuple(tag.split("-")[0] for tag in self._model.classes)
         self._unmodelled = frozenset(latin) - frozenset(self._codes)
-        self._langdetect = _langdetect(self.languages, seed)
+        self._langdetect = restricted_langdetect(self.languages, seed)
         self._requests = LanguageRequests(self.languages)
 
     def detect(
@@ -100,14 +104,14 @@ class LanguageDetector:
         words = latin_words(text)
         evidence = [self._model.evidence(word) for word in words] if self._codes else []
         telling = [found for found in evidence if not found.name]
-        if not telling and self._codes:
+        if self._codes and (not telling or self._is_name(words, evidence)):
             return NOBODYS
-        if self._unmodelled and (code := self._unmodelled_language(text, telling)):
-            return code
+        if self._unmodelled and (foreign := self._unmodelled_language(text, telling)):
+            return foreign
         if not telling or (len(words) == 1 and len(words[0]) == 1):
             return NOBODYS
         totals = self._totals(telling)
-        if _lead(totals) < _DECIDED:
+        if _lead(totals) < _DECIDED and not (len(telling) == 1 and telling[0].known):
             self._add_langdetect(totals, text)
         shared = {code for code, total in totals.items() if total >= max(totals.values()) - _NEAR}
         for code, weight in priors.items():
@@ -121,9 +125,22 @@ class LanguageDetector:
             return DetectedLanguage(likely, 0.5)
         return NOBODYS
 
+    def _is_name(self, words: list[str], evidence: list[WordEvidence]) -> bool:
+        """Tell whether the whole message is a name: "New York", or "Hans Zimmermann", of which the lists have half."""
+        if len(words) > _LONGEST_NAME:
+            return False
+        if self._model.is_name(" ".join(words).lower()):
+            return True
+        capitals = len(words) > 1 and all(word[0].isupper() for word in words)
+        names = [found.name for found in evidence]
+        return capitals and any(names) and not any(found.known and not found.name for found in evidence)
+
     def _totals(self, telling: list[WordEvidence]) -> dict[str, float]:
         scores = np.sum([found.scores for found in telling], axis=0)
-        return dict(zip(self._codes, map(float, scores), strict=True))
+        return {
+            code: float(score) + (_ROMANISED_PRIOR if code in ROMANISED else 0.0)
+            for code, score in zip(self._codes, scores, strict=True)
+        }
 
     def _add_langdetect(self, totals: dict[str, float], text: str) -> None:
         """Add what langdetect says; it knows nothing of Hindi and Arabic in Latin letters, which get the mean."""
@@ -220,7 +237,7 @@ def _by_script(languages: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return groups
 
 
-def _langdetect(languages: Sequence[str], seed: int) -> DetectorFactory | None:
+def restricted_langdetect(languages: Sequence[str], seed: int) -> DetectorFactory | None:
     """Return langdetect with only the profiles of `languages`, seeded; None if it has fewer than two of them."""
     folder = Path(langdetect.__file__).with_name("profiles")
     names = [name for code in languages for name in _PROFILES.get(code, (code,))]

@@ -23,8 +23,10 @@ ROMANISED = {"hi": "hi-Latn", "ar": "ar-Latn"}
 
 _NOBODYS = "und"
 _RARITY_STEP = math.log(10) / 25  # the file keeps -log10(frequency) * 25 in a byte
-_ABSENT = math.log(1_000)
-"""A word that a language does not have counts against it as if it were this much rarer: one word decides no sentence."""
+_ABSENT = math.log(400)
+"""A word that a language lacks counts against it as if it were this much rarer, so that no word decides alone."""
+_ENGLISH_WORD = math.log(30)
+"""In every language, English words turn up, as products and titles, at about one in this many."""
 _SPELLING_WEIGHT = 0.8
 _MOST_SPELLING = 6.0
 
@@ -58,7 +60,9 @@ class LanguageModel:
         self.classes = tuple(tag for tag in spelt if tag in wanted)
         self._han = {all_classes.index(language): language for language in ("ja", "zh") if language in languages}
         self._column = {all_classes.index(tag): column for column, tag in enumerate(self.classes)}
-        self._keys = tensors["entry_keys"]
+        self._english = self.classes.index("en") if "en" in self.classes else None
+        self._keys = tensors["word_keys"]
+        self._ends = tensors["word_entries"].cumsum(dtype=np.int32)
         self._entry_classes = tensors["entry_classes"]
         self._rarity = tensors["entry_rarity"]
         self._names = tensors["name_keys"]
@@ -70,7 +74,7 @@ class LanguageModel:
     def evidence(self, word: str) -> WordEvidence:
         """Return what one word, as typed, says."""
         word = spelling(word)
-        name = self._is_name(word)
+        name = self.is_name(word)
         parts = [word] if self._entries(word) or "'" not in word else [part for part in word.split("'") if part]
         found = [(part, self._entries(part)) for part in parts]
         scores = np.zeros(len(self.classes))
@@ -90,8 +94,10 @@ class LanguageModel:
         }
 
     def _range(self, word: str) -> tuple[int, int]:
-        number = np.uint32(key(word))
-        return int(self._keys.searchsorted(number)), int(self._keys.searchsorted(number, side="right"))
+        position = _find(self._keys, word)
+        if position is None:
+            return 0, 0
+        return int(self._ends[position - 1]) if position else 0, int(self._ends[position])
 
     def _entries(self, word: str) -> list[tuple[int, float]]:
         start, end = self._range(word)
@@ -105,6 +111,10 @@ class LanguageModel:
         scores = np.full(len(self.classes), max(score for _, score in entries) - _ABSENT)
         for column, score in entries:
             scores[column] = score
+        if self._english is not None:
+            english = scores[self._english]
+            np.logaddexp(scores, english - _ENGLISH_WORD, out=scores)
+            scores[self._english] = english
         return scores
 
     def _spelt(self, word: str) -> tuple[NDArray[np.float64], float]:
@@ -115,7 +125,12 @@ class LanguageModel:
         capped = np.maximum(languages - languages.max(initial=-math.inf), -_MOST_SPELLING)
         return _SPELLING_WEIGHT * capped, float(scores[-1])
 
-    def _is_name(self, word: str) -> bool:
-        number = np.uint32(key(word))
-        position = int(self._names.searchsorted(number))
-        return position < len(self._names) and bool(self._names[position] == number)
+    def is_name(self, words: str) -> bool:
+        """Tell whether a word, or several ("new york"), are a name or nobody's, in small letters."""
+        return _find(self._names, words) is not None
+
+
+def _find(keys: NDArray[np.uint32], word: str) -> int | None:
+    number = np.uint32(key(word))
+    position = int(keys.searchsorted(number))
+    return position if position < len(keys) and keys[position] == number else None

@@ -1,6 +1,6 @@
 """Understands "Can we speak English?": a short message that asks for a language. Touches nothing.
 
-The names of languages are CLDR's (through Babel) in every language in use; what is added here is what people type beside.
+The names of languages are CLDR's (through Babel) in every language in use; added here is what else people type.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _LONGEST = 9
 _ALSO_CALLED = {
     "ar": "arabi 3arabi 3araby عربي بالعربي عربية arabisch",
     "de": "德文 german",
-    "en": "english angrezi angreji ingrezi inglizi englizi ingleezi انجليزي بالانجليزي انجليزية إنجليزي بالإنجليزي इंग्लिश 英文",
+    "en": "angrezi angreji ingrezi inglizi englizi ingleezi انجليزي انجليزية بالانجليزي إنجليزي بالإنجليزي इंग्लिश 英文",
     "es": "castellano español 西文",
     "fr": "法文",
     "hi": "hindi हिन्दी हिंदी hindustani",
@@ -37,18 +37,22 @@ _SPEAK = """
     falar fala falas falam falamos escrever escreve responda conversar continuar mudar entende entendem
     baat bat bol bolo bole bolte bolta bolti boliye likho likhe likhiye jawab samajhte karo karein
     बात बोल बोलो बोलते बोलती बोलिए बोलें लिखो लिखिए लिखें जवाब समझते कीजिए करो करें
-    تتكلم تتكلمون تتحدث تتحدثون نتكلم نتحدث اتكلم أتكلم أتحدث تحكي تحكون نحكي احكي تكلم تكلموا اكتب رد ردوا التحدث الكلام
+    تتكلم تتكلمون تتحدث تتحدثون نتكلم نتحدث اتكلم أتكلم أتحدث تحكي تحكون نحكي احكي تكلم تكلموا اكتب
+    رد ردوا التحدث الكلام
     btetkalem btet7aki tetkalem tet7adath net7aki nitkallam netkalem netkallam etkalem a7ki ne7ki
 """
 _AROUND = """
     in to into auf en em na no de por ins into a an al au el le la l the as
-    please pls plz bitte favor favore svp plait s'il vous te plaît faveur per prego gentilmente merci danke thanks gracias
-    me mein में par ko please kripya कृपया प्लीज़ plz من فضلك لو سمحت بـ ب باللغة اللغة language sprache idioma langue lingua
-    can we could you i want would like only now ich möchte will nur jetzt quiero solo je veux voudrais voglio vorrei quero
+    please pls plz bitte favor favore svp plait s'il vous te plaît faveur per prego gentilmente merci danke gracias
+    me mein में par ko please kripya कृपया प्लीज़ plz من فضلك لو سمحت بـ ب باللغة اللغة language
+    sprache idioma langue lingua thanks
+    can we could you i want would like only now ich möchte will nur jetzt
+    quiero solo je veux voudrais voglio vorrei quero
     hi hello hallo hola bonjour ciao oi ok
 """
 _NOT = """
-    not don't dont do'nt can't cannot no nicht kein keine keinen ne pas non não nao nahi nahin nhi नहीं لا ما مو مش mish mesh la
+    not don't dont do'nt can't cannot no nicht kein keine keinen ne pas non não nao nahi nahin nhi नहीं لا ما مو مش
+    mish mesh
 """
 _SPEAK_HAN = re.compile("[说說讲講话話聊写寫答复回]|可以|能|请|用|切换|お願い|ください|で|できますか")
 _NOT_HAN = re.compile("[不没別别]|ません|ない")

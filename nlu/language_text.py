@@ -39,6 +39,7 @@ _NOBODYS = re.compile(
     r"""https?://\S+ | www\.\S+                        # addresses of pages
     | \S+@\S+                                          # e-mail addresses, handles
     | \b[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|info|shop|example|io|co|de|es|fr|it|pt|br|in|sa|cn|jp|us|uk|eu)\b(?:/\S*)?
+    | (?-i:\b[A-Z]{1,4}[-_]\d[\w-]*)                  # order numbers
     | (?<!\w)[#@]\w+ | <[^<>]*> | &\w+;                # hashtags, markup
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -74,7 +75,7 @@ def scripts(text: str) -> dict[str, int]:
 
 
 def latin_words(text: str) -> list[str]:
-    """Return the words in Latin letters as they were typed, without numbers and codes ("3ndi" is a word, "A-1042" not)."""
+    """Return the words in Latin letters as typed, without numbers and codes ("3ndi" is a word, "A-1042" is not)."""
     return [
         word
         for word in _WORD.findall(text)

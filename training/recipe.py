@@ -25,7 +25,7 @@ PUBLIC_DATA = Path("../shared/data")
 HELD_BACK = OWN_EXAMPLES / "held_back"
 STAGE_ONE = "stage-one"
 STAGE_ONE_SETTINGS = TrainingSettings(epochs=2, learning_rate=6e-4)
-GLOBAL_SETTINGS = TrainingSettings(epochs=6, learning_rate=8e-4, replay_share=0.4)
+GLOBAL_SETTINGS = TrainingSettings(epochs=5, learning_rate=8e-4, replay_share=0.2)
 BITEXT_ROWS_AN_INTENT = 100
 TWEETS_A_MARKET = 600
 

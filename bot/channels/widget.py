@@ -9,17 +9,27 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Annotated, Any, Literal
+from typing import Any
 
-import msgspec
 import socketio
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.channels.widget_wire import (
+    NO_METADATA,
+    Answer,
+    Consent,
+    Rating,
+    Resume,
+    Score,
+    SessionRequest,
+    UserUttered,
+    has_own_id,
+    to_wire,
+)
 from bot.checks import (
     BODY_LIMIT,
     TEXT_LIMIT,
-    Metadata,
     Refusal,
     check_market,
     check_storable,
@@ -39,51 +49,8 @@ from bot.tables import WAITING
 from nlu.markets import Market
 
 CHANNEL = "widget"
-NO_METADATA = Metadata()
 OK = {"ok": True}
 RASAS_EVENTS = ("session_request", "user_uttered")
-
-Answer = dict[str, Any]
-
-
-class SessionRequest(msgspec.Struct, frozen=True):
-    """`session_request`: `session_id` is a token, or anything for a new session."""
-
-    session_id: Any = None
-    metadata: Metadata | None = None
-
-
-class UserUttered(msgspec.Struct, frozen=True):
-    """`user_uttered`."""
-
-    message: str
-    session_id: Any = None
-    metadata: Metadata | None = None
-
-
-class Resume(msgspec.Struct, frozen=True):
-    """`polydesk_resume`: the last id that the client has."""
-
-    last_id: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None = None
-
-
-class Consent(msgspec.Struct, frozen=True):
-    """`polydesk_consent`."""
-
-    given: bool
-
-
-class Rating(msgspec.Struct, frozen=True):
-    """`polydesk_rate`: a thumb for a reply."""
-
-    id: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
-    value: Literal[-1, 1]
-
-
-class Score(msgspec.Struct, frozen=True):
-    """`polydesk_score`."""
-
-    score: Annotated[int, msgspec.Meta(ge=1, le=5)]
 
 
 class WidgetChannel:
@@ -113,14 +80,14 @@ class WidgetChannel:
     async def deliver(self, conversation: str, outgoing: Sequence[Outgoing]) -> None:
         """Send replies to all of the conversation's sockets; one that is away asks for them when it is back."""
         for reply in outgoing:
-            await self._server.emit("bot_uttered", _to_wire(reply), room=conversation)
+            await self._server.emit("bot_uttered", to_wire(reply), room=conversation)
 
     def _guarded(self, event: str, handler: Callable[[str, object], Awaitable[Answer]]) -> Callable[..., Any]:
         async def guarded(sid: str, data: object = None, *_: object) -> Any:
             try:
                 return await handler(sid, data)
             except Refusal as refusal:
-                return await self._refuse(sid, refusal, aloud=event in RASAS_EVENTS and not _has_own_id(data))
+                return await self._refuse(sid, refusal, aloud=event in RASAS_EVENTS and not has_own_id(data))
             except SQLAlchemyError as error:
                 # Not acknowledged, because it is not stored: the widget sends it again.
                 structlog.get_logger().error("widget.database", error=type(error).__name__)
@@ -281,7 +248,7 @@ class WidgetChannel:
 
     async def _send(self, sid: str, outgoing: Sequence[Outgoing]) -> None:
         for reply in outgoing:
-            await self._server.emit("bot_uttered", _to_wire(reply), room=sid)
+            await self._server.emit("bot_uttered", to_wire(reply), room=sid)
 
     async def _refuse(self, sid: str, refusal: Refusal, *, aloud: bool) -> Answer:
         self._desk.metrics.refusals.labels(channel=CHANNEL, reason=refusal.name).inc()
@@ -299,26 +266,3 @@ class WidgetChannel:
         except Refusal:
             return str(session.get("hint") or self._desk.markets.languages[0])
         return conversation.language or session.get("hint") or self._desk.markets[conversation.market].language
-
-
-def _has_own_id(data: object) -> bool:
-    """Whether a client names its messages, and so reads acknowledgements."""
-    metadata = data.get("metadata") if isinstance(data, dict) else None
-    return isinstance(metadata, dict) and "message_id" in metadata
-
-
-def _to_wire(reply: Outgoing) -> Answer:
-    """Return a reply in the form of Rasa's socket.io channel."""
-    wire: Answer = {"text": reply.text}
-    if reply.buttons:
-        wire["quick_replies"] = [{"content_type": "text", **button} for button in reply.buttons]
-    if reply.image:
-        wire["attachment"] = {"type": "image", "payload": {"src": reply.image}}
-    metadata = {
-        "id": reply.number,
-        "name": reply.name,
-        "language": reply.language,
-        "message_id": reply.message_id,
-        "at": reply.at.isoformat(),
-    }
-    return {**wire, "metadata": metadata}

@@ -25,3 +25,11 @@ def database(tmp_path: Path) -> str:
 def edge(database: str, rasa: FakeRasa, tmp_path: Path) -> Iterator[Edge]:
     with edge_on(database, rasa, tmp_path) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def shared_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
+    """An edge for many small tests that leave nothing behind for each other."""
+    folder = tmp_path_factory.mktemp("shared")
+    with edge_on(f"sqlite:///{folder / 'edge.db'}", FakeRasa(), folder) as running:
+        yield running

@@ -1,4 +1,4 @@
-"""A real edge on a fresh database with the fake Rasa, and a widget's socket.io client. Used by the tests of the edge."""
+"""A real edge on a fresh database with the fake Rasa behind it, and a socket.io client as the widget is one."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ PATIENCE = 1.0
 
 def texts_for_tests() -> Texts:
     """Return texts that say their own name and language."""
-    return Texts({language: _texts(language) for language in ("en", "de", "fr", "es", "it", "pt", "hi", "ar", "zh", "ja")})
+    return Texts(
+        {language: _texts(language) for language in ("en", "de", "fr", "es", "it", "pt", "hi", "ar", "zh", "ja")}
+    )
 
 
 @dataclass
@@ -47,6 +49,7 @@ class Edge:
     url: str
     engine: Engine
     rasa: FakeRasa
+    http: httpx.Client
 
     def say(self, message: object, *, sender: object = "anna", **body: Any) -> httpx.Response:
         """Send one message over REST."""
@@ -54,7 +57,7 @@ class Edge:
 
     def post(self, body: object) -> httpx.Response:
         """Send any JSON to the REST channel."""
-        return httpx.post(f"{self.url}/webhooks/rest/webhook", json=body, timeout=40)
+        return self.http.post("/webhooks/rest/webhook", json=body)
 
     def rows(self, table: Any) -> list[Any]:
         """Return a table's rows."""
@@ -70,8 +73,11 @@ def edge_on(database: str, rasa: FakeRasa, var: Path, **changes: Any) -> Iterato
     engine = open_engine(database)
     with served(rasa.app) as far:
         app = make_edge(settings, FarEnds(far, SECRET, far), texts=texts_for_tests(), patience=PATIENCE)
-        with served(app, ws="wsproto", ws_max_size=PACKET_LIMIT) as url:
-            yield Edge(url, engine, rasa)
+        with (
+            served(app, ws="wsproto", ws_max_size=PACKET_LIMIT) as url,
+            httpx.Client(base_url=url, timeout=40, trust_env=False) as http,
+        ):
+            yield Edge(url, engine, rasa, http)
     engine.dispose()
 
 
@@ -89,7 +95,8 @@ class Widget:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.socket.disconnect()
+        # A client that polls would wait for its last poll, up to a ping's time.
+        self.socket.eio.disconnect(abort=self.socket.transport() == "polling")
 
     def begin(self, token: object = None, market: str | None = "de-DE", **metadata: Any) -> tuple[str, dict[str, Any]]:
         """Request a session; returns its token and what `polydesk_ready` says."""

@@ -8,18 +8,16 @@ points where messages get lost or doubled. Run it by hand to look at the widget:
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import socketio
 import uvicorn
-import yaml
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Mount
@@ -27,11 +25,11 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot.shop_pages import pages
-from bot.texts import LanguageTexts, Texts, load_texts
+from bot.texts import load_texts
 from nlu.markets import load_markets
+from tests.services import free_port
 
 BOT = Path(pages.__file__).parents[1]
-DRAFTS = BOT / "replies" / "widget_texts_draft"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' ws: wss:; "
     "img-src 'self' data: https:; base-uri 'none'; form-action 'self'"
@@ -81,7 +79,7 @@ class FakeEdge:
 
     def __init__(self, script: Script | None = None) -> None:
         self.script = script or Script()
-        self.port = _free_port()
+        self.port = free_port()
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -127,7 +125,7 @@ def make_app(script: Script) -> ASGIApp:
         routes=[
             Mount("/widget", StaticFiles(directory=BOT / "widget")),
             Mount("/vendor", StaticFiles(directory=BOT / "vendor")),
-            *pages.routes(shop_texts()),
+            *pages.routes(load_texts()),
         ],
         middleware=[Middleware(_StrictPolicy)],
     )
@@ -140,7 +138,7 @@ class _Wire:
     def __init__(self, server: socketio.AsyncServer, script: Script) -> None:
         self.server = server
         self.script = script
-        self.texts = shop_texts()
+        self.texts = load_texts()
         self.markets = load_markets()
 
     def listen(self) -> None:
@@ -165,6 +163,7 @@ class _Wire:
         if token not in self.script.conversations:
             token = str(uuid.uuid4())
             self.script.conversations[token] = Conversation()
+            self.store_replies(self.script.conversations[token], self.script.greeting, message_id=None)
         conversation = self.script.conversations[token]
         market = self.markets[body["metadata"]["market"]]
         await self.server.save_session(sid, {"token": token, "language": market.language})
@@ -180,8 +179,6 @@ class _Wire:
             "history": [{key: item.get(key) for key in _HISTORY} for item in conversation.items],
         }
         await self.server.emit("polydesk_ready", ready, to=sid)
-        if not conversation.items:
-            await self.reply(sid, conversation, self.script.greeting, message_id=None)
         return {"ok": True}
 
     async def on_user_uttered(self, sid: str, body: dict[str, Any]) -> dict[str, Any] | None:
@@ -208,9 +205,14 @@ class _Wire:
         await self.reply(sid, conversation, replies, message_id)
         await self.server.emit("polydesk_turn", {"message_id": message_id, "state": "done"}, to=sid)
 
-    async def reply(self, sid: str, conversation: Conversation, replies: list[Reply], message_id: str | None) -> None:
-        stored = [conversation.store("bot", **{**_NO_REPLY, **reply}, answers=message_id) for reply in replies]
-        if self.script.break_before_delivering and message_id is not None:
+    def store_replies(
+        self, conversation: Conversation, replies: list[Reply], message_id: str | None
+    ) -> list[dict[str, Any]]:
+        return [conversation.store("bot", **{**_NO_REPLY, **reply}, answers=message_id) for reply in replies]
+
+    async def reply(self, sid: str, conversation: Conversation, replies: list[Reply], message_id: str) -> None:
+        stored = self.store_replies(conversation, replies, message_id)
+        if self.script.break_before_delivering:
             self.script.break_before_delivering = False
             await self.server.disconnect(sid)
             return
@@ -257,27 +259,12 @@ class _StrictPolicy:
         await self.app(scope, receive, send_with_policy)
 
 
-def shop_texts() -> Texts:
-    """Return the widget's and the shop's texts: from the reply files, or from the drafts until these are merged."""
-    if not DRAFTS.exists():
-        return load_texts()
-    drafts = {file.stem: yaml.safe_load(file.read_text(encoding="utf-8")) for file in sorted(DRAFTS.glob("*.yml"))}
-    empty = LanguageTexts("", replies={}, buttons={}, terms={}, edge={}, widget={}, shop_page={})
-    return Texts({language: replace(empty, language=language, **draft) for language, draft in drafts.items()})
-
-
 def _then(startup: Callable[..., Any], after: Callable[[], None]) -> Callable[..., Any]:
     async def wrapped(*args: Any, **kwargs: Any) -> None:
         await startup(*args, **kwargs)
         after()
 
     return wrapped
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def _serve_by_hand() -> None:

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-SECRET = "between edge and rasa"  # noqa: S105 - of the fake
+SECRET = "between edge and rasa"
 GREETING = {
     "name": "utter_welcome",
     "language": "de",

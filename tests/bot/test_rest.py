@@ -4,7 +4,6 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
 import pytest
 
 from bot.tables import conversations, messages, replies
@@ -14,7 +13,8 @@ from tests.bot.fake_rasa import FakeRasa, reply, turn
 
 def test_a_message_is_answered_with_rasas_list_of_replies(edge: Edge) -> None:
     edge.rasa.script["wo ist sie?"] = turn(
-        reply("Nummer?", name="utter_ask_order_number", buttons=[{"title": "Ja", "payload": "/affirm"}]), reply("Bitte.")
+        reply("Nummer?", name="utter_ask_order_number", buttons=[{"title": "Ja", "payload": "/affirm"}]),
+        reply("Bitte."),
     )
 
     answer = edge.say("wo ist sie?", metadata={"market": "de-DE", "language_hint": "de-AT", "admin": True})
@@ -95,13 +95,14 @@ def test_texts_are_stored_exactly(edge: Edge) -> None:
         (json.dumps({"sender": "a", "message": "x" * 100_000}).encode(), 413),
     ],
 )
-def test_bad_input_is_refused_clearly_and_the_next_message_works(edge: Edge, body: bytes, status: int) -> None:
-    answer = httpx.post(f"{edge.url}/webhooks/rest/webhook", content=body)
+def test_bad_input_is_refused_clearly_and_the_next_message_works(shared_edge: Edge, body: bytes, status: int) -> None:
+    asked = len(shared_edge.rasa.asked)
+    answer = shared_edge.http.post("/webhooks/rest/webhook", content=body)
 
     assert answer.status_code == status
     assert answer.json()["error"]
-    assert edge.rasa.asked == []
-    assert edge.say("hallo", sender="a").status_code == 200
+    assert len(shared_edge.rasa.asked) == asked
+    assert shared_edge.say("hallo", sender="a").status_code == 200
 
 
 def test_a_refusal_speaks_the_markets_language(edge: Edge) -> None:
@@ -129,18 +130,18 @@ def test_a_conversation_keeps_the_market_it_was_given(edge: Edge) -> None:
 
 def test_a_token_is_required_where_one_is_set(database: str, rasa: FakeRasa, tmp_path: Path) -> None:
     with edge_on(database, rasa, tmp_path, rest_token="tok") as edge:
-        url, body = f"{edge.url}/webhooks/rest/webhook", {"sender": "a", "message": "x"}
-        assert httpx.post(url, json=body).status_code == 401
-        assert httpx.post(url, json=body, headers={"Authorization": "Bearer tox"}).status_code == 401
-        assert httpx.post(url, json=body, headers={"Authorization": "tok"}).status_code == 401
+        url, body = "/webhooks/rest/webhook", {"sender": "a", "message": "x"}
+        assert edge.http.post(url, json=body).status_code == 401
+        assert edge.http.post(url, json=body, headers={"Authorization": "Bearer tox"}).status_code == 401
+        assert edge.http.post(url, json=body, headers={"Authorization": "tok"}).status_code == 401
         assert rasa.asked == []
-        assert httpx.post(url, json=body, headers={"Authorization": "Bearer tok"}).status_code == 200
+        assert edge.http.post(url, json=body, headers={"Authorization": "Bearer tok"}).status_code == 200
 
 
 def test_without_a_token_only_this_machine_is_served(edge: Edge) -> None:
     # The server believes a proxy on loopback about where a request comes from.
     headers = {"X-Forwarded-For": "203.0.113.7"}
-    answer = httpx.post(f"{edge.url}/webhooks/rest/webhook", json={"sender": "a", "message": "x"}, headers=headers)
+    answer = edge.http.post("/webhooks/rest/webhook", json={"sender": "a", "message": "x"}, headers=headers)
 
     assert answer.status_code == 403
     assert edge.rasa.asked == []
@@ -181,5 +182,5 @@ def test_what_rasa_made_of_a_message_is_stored_with_it(edge: Edge) -> None:
 
 
 def test_unknown_routes_and_methods_are_no_server_errors(edge: Edge) -> None:
-    assert httpx.get(f"{edge.url}/webhooks/rest/webhook").status_code == 405
-    assert httpx.get(f"{edge.url}/webhooks/telegram/webhook").status_code == 404
+    assert edge.http.get("/webhooks/rest/webhook").status_code == 405
+    assert edge.http.get("/webhooks/telegram/webhook").status_code == 404

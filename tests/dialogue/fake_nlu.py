@@ -28,22 +28,29 @@ class FakeNLU(GraphComponent, IntentClassifier):  # type: ignore[misc]
 
     @classmethod
     def create(
-        cls, config: dict[str, Any], model_storage: ModelStorage, resource: Resource, execution_context: ExecutionContext
+        cls,
+        config: dict[str, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        execution_context: ExecutionContext,
     ) -> FakeNLU:
         return cls()
 
     def process(self, messages: list[Message]) -> list[Message]:
         for message in messages:
             text = message.get(TEXT) or ""
-            if text.startswith("/"):
-                continue  # a button; Rasa's own handler reads it
+            if text.startswith("/"):  # a button, which Rasa's own handler reads afterwards
+                message.set(INTENT, {"name": None, "confidence": 0.0}, add_to_output=True)
+                continue
             marked = MARKED.fullmatch(text)
             intent = marked["intent"] if marked else "nonsense"
             negative = 0.95 if marked and marked["angry"] else 0.6
             upset = bool(marked and (marked["angry"] or marked["annoyed"]))
             message.set(INTENT, {"name": intent, "confidence": 0.95 if marked else 0.2}, add_to_output=True)
             message.set("out_of_scope", 0.9 if "weather" in text else 0.1, add_to_output=True)
-            sentiment = {"name": "negative", "confidence": negative} if upset else {"name": "neutral", "confidence": 0.9}
+            sentiment = (
+                {"name": "negative", "confidence": negative} if upset else {"name": "neutral", "confidence": 0.9}
+            )
             message.set("sentiment", sentiment, add_to_output=True)
             message.set(ENTITIES, [asdict(entity) for entity in find_entities(text)], add_to_output=True)
         return messages

@@ -1,0 +1,1 @@
+"""The Rasa SDK actions, one topic a file, and the shop behind them."""

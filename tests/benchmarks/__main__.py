@@ -1,0 +1,94 @@
+"""`make bench`: speed, start and memory of a running Polydesk, beside Rasa's starter bot in the same run.
+
+Writes `docs/benchmarks.md`. Everything runs on this machine, one after the other, bounded in count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+
+from tests.benchmarks.polydesk import measure_polydesk
+from tests.benchmarks.starter_bot import measure_starter_bot
+from tests.benchmarks.turns import Figures
+
+REPORT = Path("docs/benchmarks.md")
+ROWS = 2000
+MARK = "<!-- speed -->"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and write the report."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--turns", type=int, default=200, help="turns measured of each bot")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="polydesk-bench-") as folder:
+        throughput = measure_throughput(Path(folder))
+        ours = measure_polydesk(Path(folder), turns=options.turns)
+        theirs = measure_starter_bot(Path(folder), turns=options.turns)
+    write_report(throughput, ours, theirs)
+    sys.stdout.write(f"{REPORT} is written.\n")
+    return 0
+
+
+def measure_throughput(folder: Path) -> float:
+    """Return messages a second of `nlu parse --input`, loading included."""
+    from training.dataset import read_examples
+
+    texts = [example.text for example in read_examples([Path("training/examples")])]
+    source, target = folder / "in.csv", folder / "out.csv"
+    with source.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text"])
+        writer.writerows([text] for text in texts[:: max(1, len(texts) // ROWS)][:ROWS])
+    began = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-m", "nlu", "parse", "--input", str(source), "--output", str(target)], check=True
+    )
+    return ROWS / (time.perf_counter() - began)
+
+
+def write_report(throughput: float, ours: Figures, theirs: Figures) -> None:
+    """Put the tables between the marks of the report; what else stands there is left."""
+    machine = f"{os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GB, {platform.machine()}"
+    lines = [
+        MARK,
+        "## Speed, start and memory",
+        "",
+        f"`make bench`, {datetime.now(UTC):%Y-%m-%d}, {machine}. Both bots one after the other in one run, the same",
+        f"number of turns ({ours.turns}), one customer at a time. The starter bot is what `rasa init` makes (DIET and",
+        "TED), over Rasa's REST channel; Polydesk is measured at the widget's socket, its database included.",
+        "",
+        "| | Polydesk | Rasa's starter bot | ratio |",
+        "|---|---|---|---|",
+        _row("a turn, median (ms)", ours.median, theirs.median),
+        _row("a turn, 95th percentile (ms)", ours.p95, theirs.p95),
+        _row("from start to the first answer (s)", ours.start, theirs.start),
+        _row("memory of all processes (MB)", ours.memory, theirs.memory),
+        "",
+        f"`python -m nlu parse --input` on {ROWS:,} messages of nine languages: {throughput:.0f} messages a second,",
+        "loading included.",
+        MARK,
+    ]
+    before, _, rest = (REPORT.read_text(encoding="utf-8") if REPORT.exists() else "# Benchmarks\n\n").partition(MARK)
+    after = rest.partition(MARK)[2]
+    REPORT.write_text(before + "\n".join(lines) + (after or "\n"), encoding="utf-8")
+
+
+def _row(name: str, ours: float, theirs: float) -> str:
+    return f"| {name} | {ours:.1f} | {theirs:.1f} | {ours / theirs:.2f} |"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
