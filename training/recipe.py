@@ -12,7 +12,7 @@ import os
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from nlu.markets import GLOBAL_ADAPTER, load_markets
@@ -27,7 +27,7 @@ STAGE_ONE = "stage-one"
 STAGE_ONE_SETTINGS = TrainingSettings(epochs=2, learning_rate=6e-4)
 GLOBAL_SETTINGS = TrainingSettings(epochs=5, learning_rate=8e-4, replay_share=0.2)
 BITEXT_ROWS_AN_INTENT = 100
-TWEETS_A_MARKET = 600
+TWEETS_A_MARKET = 250
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def _train_market(name: str, language: str, sources: Sources, folder: Path, scra
     trainer = Trainer(
         [*own, *tweets],
         replay=[example for example in sources.own if example.language != language],
-        settings=replace(MARKET_SETTINGS, replay_share=0.3),
+        settings=MARKET_SETTINGS,
         init=folder / GLOBAL_ADAPTER,
         scratch=scratch / f".{name}",
     )
