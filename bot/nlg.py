@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rasa.core.nlg.generator import NaturalLanguageGenerator
+from rasa.core.nlg.response import TemplatedNaturalLanguageGenerator
 from rasa.shared.core.domain import Domain
 from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.utils.endpoints import EndpointConfig
@@ -19,13 +19,16 @@ from nlu.component import conversation_language
 from nlu.markets import Markets, load_markets
 
 
-class Replies(NaturalLanguageGenerator):  # type: ignore[misc]
-    """Renders replies; made once by Rasa with its endpoint's configuration and the domain."""
+class Replies(TemplatedNaturalLanguageGenerator):  # type: ignore[misc]
+    """Renders replies; made once by Rasa, before it has a domain.
+
+    A subclass of Rasa's template generator because Rasa hands the domain's responses only to that, with each model.
+    """
 
     def __init__(self, endpoint_config: EndpointConfig | None = None, domain: Domain | None = None) -> None:
         self.texts: Texts = load_texts()
         self.markets: Markets = load_markets()
-        self.responses = (domain or Domain.empty()).responses
+        super().__init__((domain or Domain.empty()).responses)
 
     async def generate(
         self, utter_action: str, tracker: DialogueStateTracker, output_channel: str, **values: Any

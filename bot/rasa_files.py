@@ -69,8 +69,8 @@ def write_files(folder: Path, settings: Settings) -> None:
     endpoints: dict[str, Any] = {
         "action_endpoint": {"url": "${POLYDESK_ACTIONS_URL}/webhook", "token": "${ACTIONS_SECRET}"},
         "nlg": {"type": "bot.nlg.Replies"},
-        # Rasa takes a host that is a whole URL as it is.
-        "tracker_store": {"type": "SQL", "host": "${POLYDESK_TRACKER_URL}"},
+        # What Rasa calls `url` it hands on as the host, and a host that is a whole URL it takes as it is.
+        "tracker_store": {"type": "SQL", "url": "${POLYDESK_TRACKER_URL}"},
     }
     if settings.redis_url:
         endpoints["lock_store"] = _lock_store(settings.redis_url)
@@ -108,7 +108,7 @@ def _lock_store(redis_url: str) -> dict[str, Any]:
     parts = urlsplit(redis_url)
     store: dict[str, Any] = {
         "type": "redis",
-        "host": parts.hostname or "localhost",
+        "url": parts.hostname or "localhost",  # Rasa's name for the host
         "port": parts.port or REDIS_PORT,
         "db": LOCKS_DATABASE,
         "key_prefix": "polydesk",

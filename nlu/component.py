@@ -6,7 +6,7 @@ which would obey it, unless the edge marked the message as a button that it had 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional
 
 from rasa.engine.graph import ExecutionContext, GraphComponent
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
@@ -52,7 +52,8 @@ class PolydeskNLU(GraphComponent, IntentClassifier):  # type: ignore[misc]
         """`threads` are those of one forward pass."""
         return {"threads": 2}
 
-    def process(self, messages: list[Message], tracker: DialogueStateTracker | None = None) -> list[Message]:
+    # Rasa checks this signature and does not know the form `X | None`.
+    def process(self, messages: list[Message], tracker: Optional[DialogueStateTracker] = None) -> list[Message]:  # noqa: UP045
         """Add intent, ranking, entities, language, adapter, market, out-of-scope, sentiment and rest to the messages."""
         conversation = conversation_language(tracker) if tracker else None
         for message in messages:

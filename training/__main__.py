@@ -53,6 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     adapters.add_argument("--output", type=Path, default=ADAPTERS_FOLDER, metavar="DIR")
     adapters.set_defaults(module="training.recipe", function="make_shipped_adapters")
 
+    language = steps.add_parser("language", help="make the short-message language model again (nlu/language.py)")
+    language.set_defaults(module="training.language", function="main")
+
     predict = steps.add_parser("predict", help="label a CSV's texts with an adapter folder")
     predict.add_argument("--adapter", type=Path, required=True, metavar="DIR")
     predict.add_argument("--input", type=Path, required=True, metavar="IN.csv")

@@ -59,7 +59,7 @@ log = logging.getLogger(__name__)
 Frequencies = dict[str, dict[str, float]]
 
 
-def main() -> None:
+def main(options: object = None) -> None:
     """Make the model again, in about two minutes."""
     words = yaml.safe_load(WORDS_FILE.read_text(encoding="utf-8"))
     written = Counter(_cased_words())

@@ -100,7 +100,7 @@ def test_rasas_files_hold_no_secret(tmp_path: Path) -> None:
     endpoints = yaml.safe_load((tmp_path / "endpoints.yml").read_text())
     environment = rasa_environment(settings)
     assert "geh" not in (tmp_path / "endpoints.yml").read_text() + (tmp_path / "credentials.yml").read_text()
-    assert (endpoints["lock_store"]["host"], endpoints["lock_store"]["port"]) == ("cache", 6380)
+    assert (endpoints["lock_store"]["url"], endpoints["lock_store"]["port"]) == ("cache", 6380)
     assert endpoints["lock_store"]["use_ssl"] is True
     assert endpoints["nlg"]["type"] == "bot.nlg.Replies"
     assert environment["POLYDESK_REDIS_PASSWORD"] == "geh eim"
@@ -118,6 +118,30 @@ def test_rasas_files_hold_no_secret(tmp_path: Path) -> None:
 )
 def test_rasas_trackers_stand_beside_the_database(database: str, tracker: str) -> None:
     assert tracker_url(database) == tracker
+
+
+def test_rasa_itself_takes_the_written_endpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rasa.core.lock_store import LockStore, RedisLockStore
+    from rasa.core.tracker_store import SQLTrackerStore, TrackerStore
+    from rasa.utils.endpoints import read_endpoint_config
+
+    settings = Settings(
+        database_url=f"sqlite:///{tmp_path / 'polydesk.db'}", redis_url="redis://:geheim@127.0.0.1:6399"
+    )
+    write_files(tmp_path, settings)
+    told_by_the_launcher = {"ACTIONS_SECRET": "s", "POLYDESK_ACTIONS_URL": "http://127.0.0.1:1"}
+    for name, value in {**rasa_environment(settings), **told_by_the_launcher}.items():
+        monkeypatch.setenv(name, value)
+    file = str(tmp_path / "endpoints.yml")
+
+    trackers = TrackerStore.create(read_endpoint_config(file, "tracker_store"))
+    locks = LockStore.create(read_endpoint_config(file, "lock_store"))
+
+    assert isinstance(trackers, SQLTrackerStore)
+    assert Path(trackers.engine.url.database) == tmp_path / "rasa.db"
+    assert isinstance(locks, RedisLockStore)
+    connection = locks.red.connection_pool.connection_kwargs
+    assert (connection["host"], connection["port"], connection["password"]) == ("127.0.0.1", 6399, "geheim")
 
 
 def test_the_models_name_follows_the_dialogues_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
