@@ -22,6 +22,7 @@ from nlu.markets import GLOBAL_ADAPTER
 from nlu.parser import UNDETERMINED, Label, Parser, Prediction, Request
 from nlu.segments import find_second_request
 
+SWITCH_LANGUAGE = "switch_language"
 WORD_JOINER = "\u2060"
 SMALL_TALK = ("greet", "goodbye", "thank", "affirm", "deny", "bot_challenge", "what_can_you_do")
 
@@ -68,13 +69,17 @@ class PolydeskNLU(GraphComponent, IntentClassifier):  # type: ignore[misc]
         text: str = message.get("text") or ""
         metadata: dict[str, Any] = message.get("metadata") or {}
         if metadata.get("button"):
+            # RegexMessageHandler reads the intent out of the payload; FallbackClassifier comes before and wants one.
+            _add(message, {"intent": {"name": None, "confidence": 1.0}, "intent_ranking": [], "entities": []})
             _add(message, {"language": {"code": UNDETERMINED, "confidence": 0.0}, "rest": None})
             return
         request = Request(text, metadata.get("market"), metadata.get("language_hint"), conversation)
         prediction = self.parser.parse(request)
         two = find_second_request(self.parser, request, prediction, small_talk=SMALL_TALK) if text.strip() else None
         first = two.first if two else prediction
-        message.set("intent", _label(first.intent), add_to_output=True)
+        wants_language = self.parser.detector.wanted(text) is not None
+        intent = Label(SWITCH_LANGUAGE, 1.0) if wants_language else first.intent
+        message.set("intent", _label(intent), add_to_output=True)
         message.set("intent_ranking", [_label(label) for label in first.ranking[:10]], add_to_output=True)
         message.set("entities", _entities(prediction), add_to_output=True)
         answer = prediction.as_json()

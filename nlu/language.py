@@ -84,7 +84,7 @@ class LanguageDetector:
         """
         if text.startswith("/"):
             return NOBODYS
-        wanted = self._requests.wanted(text)
+        wanted = self.wanted(text)
         if wanted:
             return DetectedLanguage(wanted, 1.0)
         text = readable(text)
@@ -99,6 +99,10 @@ class LanguageDetector:
             return self._han_and_kana(text, script, priors)
         candidates = self._by_script.get(script, ())
         return self._one_of(candidates, text, priors)
+
+    def wanted(self, text: str) -> str | None:
+        """Return the language that a short message asks for ("Can we speak English?"); None if it asks for none."""
+        return self._requests.wanted(text)
 
     def _latin(self, text: str, priors: dict[str, float]) -> DetectedLanguage:
         words = latin_words(text)

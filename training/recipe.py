@@ -2,7 +2,8 @@
 
 1. *stage one*: what the public data teach, customer requests in English (bitext) and sentiment in eight languages (UMSAB);
 2. *global*: all languages of `training/examples/` together, replaying a part of stage one's rows;
-3. each market from global, on its own language's examples, held close to it, replaying the other markets'.
+3. each market from global, on its own language's examples, held close to it, replaying the other markets'. Every
+   other one of its held-back messages is learned from here, too; the rest calibrates and measures.
 """
 
 from __future__ import annotations
@@ -107,10 +108,15 @@ def _train_global(sources: Sources, folder: Path, scratch: Path, command: str) -
 
 def _train_market(name: str, language: str, sources: Sources, folder: Path, scratch: Path, command: str) -> None:
     own = [example for example in sources.own if example.language == language]
+    held_back = sorted(
+        (example for example in sources.held_back if example.language == language),
+        key=lambda example: (example.intent or "", example.sentiment or ""),
+    )
+    learned, validation = held_back[::2], held_back[1::2]
     tweets = [example for example in sources.public if example.language == language and not example.intent]
     tweets = random.Random(0).sample(tweets, min(len(tweets), TWEETS_A_MARKET))  # noqa: S311 - not for secrets
     trainer = Trainer(
-        [*own, *tweets],
+        [*own, *learned, *tweets],
         replay=[example for example in sources.own if example.language != language],
         settings=MARKET_SETTINGS,
         init=folder / GLOBAL_ADAPTER,
@@ -118,5 +124,4 @@ def _train_market(name: str, language: str, sources: Sources, folder: Path, scra
     )
     run_with_bar(trainer, name)
     lineage = Lineage(dict(Counter(e.source for e in trainer.examples)), f"{command} --only {name}", GLOBAL_ADAPTER)
-    validation = [example for example in sources.held_back if example.language == language]
     finish(trainer, name=name, validation=validation, lineage=lineage, target=folder / name)

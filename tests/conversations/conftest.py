@@ -40,7 +40,7 @@ class Polydesk:
         query = query.where(~OrderRow.payments.any(PaymentRow.status != "paid"))
         query = query.where(~OrderRow.shipments.any(ShipmentRow.status.in_(("held", "lost"))))
         with reading(self.engine) as session:
-            order = session.scalars(query.order_by(OrderRow.id)).first()
+            order = session.scalars(query.order_by(OrderRow.placed_at.desc(), OrderRow.id)).first()
             assert order is not None, f"the demo shop has no {status} order in {market}"
             return order
 

@@ -81,6 +81,7 @@ def action_server(engine: Engine) -> Iterator[ActionServer]:
     surroundings = Surroundings(SqlShop(engine, now=lambda: NOW), load_markets(), "https://shop.example/")
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
+        listener.listen()  # so that who calls before the server is up waits for it
         app = make_app(find_actions(surroundings), SECRET)
         server = uvicorn.Server(uvicorn.Config(app, ws="none", log_level="error", access_log=False))
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)

@@ -251,7 +251,7 @@ def test_accounts_are_opened_changed_and_deleted(customer: Customer) -> None:
     assert customer.says("affirm: yes") == ["utter_email_changed"]
     assert customer.rows(tables.CustomerRow, email="eva2@example.org") == 1
     assert customer.says("switch_account: business please") == ["utter_request_account_kind"]
-    assert customer.says("Business") == ["utter_account_switched"]
+    assert customer.says("geschäftlich") == ["utter_account_switched"]
     assert customer.row(tables.CustomerRow, email="eva2@example.org").kind == "business"
     assert customer.says("delete_account: delete everything") == ["utter_confirm_delete_account"]
     assert customer.says("affirm: yes") == ["utter_account_deleted"]
