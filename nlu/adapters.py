@@ -50,7 +50,7 @@ def write_manifest(folder: Path, *, name: str, encoder: str, method: str, traini
     served = sorted(path for path in folder.iterdir() if path.suffix in (".json", ".safetensors"))
     files = {path.name: _sha256(path) for path in served if path.name not in (MANIFEST, "metrics.json")}
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    manifest = Manifest(name=name, encoder=encoder, method=method, files=files, created=created, training=dict(training))
+    manifest = Manifest(name, encoder, method, files, created, training=dict(training))
     (folder / MANIFEST).write_text(json.dumps(asdict(manifest), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return manifest
 

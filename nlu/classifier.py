@@ -33,7 +33,7 @@ class EncodedTexts:
 
 
 class Embedder:
-    """Tokenizer and word embeddings, shared by all adapters. The table is mapped, not read: only rows used cost memory."""
+    """Tokenizer and word embeddings, shared by all adapters. The table is mapped: only rows in use cost memory."""
 
     def __init__(self, encoder: Path) -> None:
         self.tokenizer = Tokenizer.from_file(str(encoder / "tokenizer.json"))
@@ -83,5 +83,6 @@ def _map_embeddings(path: Path) -> NDArray[np.float32]:
     name = next(tensor for tensor in EMBEDDING_TENSORS if tensor in header)
     start = 8 + length + header[name]["data_offsets"][0]
     dtype = {"F32": "<f4", "F16": "<f2"}[header[name]["dtype"]]
-    table: NDArray[np.float32] = np.memmap(path, dtype=dtype, mode="r", offset=start, shape=tuple(header[name]["shape"]))
+    shape = tuple(header[name]["shape"])
+    table: NDArray[np.float32] = np.memmap(path, dtype=dtype, mode="r", offset=start, shape=shape)
     return table

@@ -55,7 +55,7 @@ class PolydeskNLU(GraphComponent, IntentClassifier):  # type: ignore[misc]
 
     # Rasa checks this signature and does not know the form `X | None`.
     def process(self, messages: list[Message], tracker: Optional[DialogueStateTracker] = None) -> list[Message]:  # noqa: UP045
-        """Add intent, ranking, entities, language, adapter, market, out-of-scope, sentiment and rest to the messages."""
+        """Add what `parser` knows to the messages: Rasa's properties and those that actions and edge need."""
         conversation = conversation_language(tracker) if tracker else None
         for message in messages:
             self._process(message, conversation)

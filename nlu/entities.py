@@ -16,8 +16,9 @@ from decimal import Decimal, InvalidOperation
 CURRENCIES = {
     "€": "EUR", "eur": "EUR", "euro": "EUR", "euros": "EUR", "$": "USD", "usd": "USD", "us$": "USD", "dollar": "USD",
     "dollars": "USD", "r$": "BRL", "brl": "BRL", "reais": "BRL", "reals": "BRL", "₹": "INR", "inr": "INR", "rs": "INR",
-    "rs.": "INR", "rupees": "INR", "rupaye": "INR", "रुपये": "INR", "रु": "INR", "sar": "SAR", "ريال": "SAR", "riyal": "SAR",
-    "¥": "CNY", "￥": "CNY", "cny": "CNY", "rmb": "CNY", "元": "CNY", "块": "CNY", "jpy": "JPY", "円": "JPY", "yen": "JPY",
+    "rs.": "INR", "rupees": "INR", "rupaye": "INR", "रुपये": "INR", "रु": "INR",
+    "sar": "SAR", "ريال": "SAR", "riyal": "SAR", "jpy": "JPY", "円": "JPY", "yen": "JPY",
+    "¥": "CNY", "￥": "CNY", "cny": "CNY", "rmb": "CNY", "元": "CNY", "块": "CNY",
 }  # fmt: skip
 _CURRENCY = "|".join(re.escape(word) for word in sorted(CURRENCIES, key=len, reverse=True))
 _NUMBER = r"\d{1,3}(?:[.,' ]\d{3})+(?:[.,]\d{1,2})?|\d+(?:[.,]\d{1,2})?"
@@ -31,7 +32,8 @@ AMOUNT_BEFORE_SIGN = re.compile(
 ISO_DATE = re.compile(r"(?<!\d)(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?!\d)")
 LOCAL_DATE = re.compile(r"(?<![\d.])(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})(?!\d)")
 POSTCODE = re.compile(
-    rf"(?<![{_LATIN}-])(?:\d{{5}}-\d{{3,4}}|\d{{3}}-\d{{4}}|\d{{3}} ?\d{{3}}|\d{{5}}|[A-Z]{{1,2}}\d[A-Z\d]? ?\d[A-Z]{{2}})"
+    rf"(?<![{_LATIN}-])(?:\d{{5}}-\d{{3,4}}|\d{{3}}-\d{{4}}|\d{{3}} ?\d{{3}}|\d{{5}}"
+    r"|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2})"
     rf"(?![{_LATIN}-])",
     re.IGNORECASE,
 )

@@ -62,9 +62,11 @@ def _exported_body(encoder: str, folder: Path) -> Path:
         def forward(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
             states = self.body(inputs_embeds=embeddings, attention_mask=mask).last_hidden_state
             weight = mask.unsqueeze(-1).to(states.dtype)
-            return (states * weight).sum(dim=1) / weight.sum(dim=1)
+            pooled: torch.Tensor = (states * weight).sum(dim=1) / weight.sum(dim=1)
+            return pooled
 
     draft = target.with_suffix(".draft")
+    tokens = {0: "rows", 1: "tokens"}
     hidden = int(body.config.hidden_size)  # type: ignore[union-attr, arg-type]
     with torch.no_grad():
         torch.onnx.export(
@@ -73,7 +75,7 @@ def _exported_body(encoder: str, folder: Path) -> Path:
             str(draft),
             input_names=["embeddings", "mask"],
             output_names=["pooled"],
-            dynamic_axes={"embeddings": {0: "rows", 1: "tokens"}, "mask": {0: "rows", 1: "tokens"}, "pooled": {0: "rows"}},
+            dynamic_axes={"embeddings": tokens, "mask": tokens, "pooled": {0: "rows"}},
             opset_version=OPSET,
             dynamo=False,
         )
@@ -98,13 +100,13 @@ def _changed_weights(encoder: str, adapter: Path) -> list[tuple[NDArray[np.float
 
     base = _load_encoder(encoder)
     before = {name: tensor.clone() for name, tensor in base.state_dict().items()}
-    merged = PeftModel.from_pretrained(base, str(adapter)).float().merge_and_unload()  # type: ignore[arg-type]
+    merged = PeftModel.from_pretrained(base, str(adapter)).float().merge_and_unload()
     pairs = [(before[name].numpy(), after.numpy()) for name, after in merged.state_dict().items()]
     return [(old, new) for old, new in pairs if not np.array_equal(old, new)]
 
 
 def _replace_weights(body: Path, changed: list[tuple[NDArray[np.float32], NDArray[np.float32]]], target: Path) -> None:
-    """Copy the exported body with weights replaced. The exporter renames weights, so they are found by their content."""
+    """Copy the exported body with weights replaced; the exporter renames them, so they are found by content."""
     import onnx
     from onnx import numpy_helper
 

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +88,7 @@ class Heads:
         energy = _logsumexp(inside)
         odds = logits[:, -1] - energy if self.settings.has_out_of_scope_row else np.zeros_like(energy)
         nearest = (_unit(pooled) @ _unit(self.centroids).T).max(axis=1, initial=-1.0)
-        return np.stack([odds, -energy, -nearest], axis=1).astype(np.float32)
+        return np.asarray(np.stack([odds, -energy, -nearest], axis=1), dtype=np.float32)
 
     def _out_of_scope(self, pooled: Floats, logits: Floats) -> Floats:
         if not self.settings.intents:
@@ -114,7 +115,9 @@ class Heads:
     def load(cls, folder: Path) -> Heads:
         """Read heads from an adapter's folder, whose manifest has been checked."""
         fields = json.loads((folder / HEAD_SETTINGS).read_text(encoding="utf-8"))
-        settings = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+        settings: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
+        }
         return cls(settings=HeadSettings(**settings), **load_file(str(folder / HEAD_WEIGHTS)))
 
 
@@ -140,7 +143,7 @@ def _logsumexp(logits: Floats) -> Floats:
 
 
 def _unit(vectors: Floats) -> Floats:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-6)
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-6), dtype=np.float32)
 
 
 def _per_language(temperature: Mapping[str, float], languages: Sequence[str]) -> Floats:

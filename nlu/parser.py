@@ -1,4 +1,4 @@
-"""Understands a message: language, then the adapter that serves it, then intent, out-of-scope, sentiment and entities."""
+"""Understands a message: language, then the adapter that serves it, then what that adapter and the entities say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The adapters that are being served: loads each when first asked for, and serves the global one where one is damaged."""
+"""The adapters being served: loads each when first asked for, and serves the global one where one is damaged."""
 
 from __future__ import annotations
 
@@ -20,7 +20,12 @@ class ServedAdapters:
     """Classifiers by adapter name, over one embedder. `folder` holds the adapters, `served` their int8 files."""
 
     def __init__(
-        self, *, folder: Path = ADAPTERS_FOLDER, served: Path = SERVED_FOLDER, encoder: str | None = None, threads: int = 2
+        self,
+        *,
+        folder: Path = ADAPTERS_FOLDER,
+        served: Path = SERVED_FOLDER,
+        encoder: str | None = None,
+        threads: int = 2,
     ) -> None:
         self.folder = folder
         self.served = served

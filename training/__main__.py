@@ -40,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--data", nargs="+", type=Path, required=True, metavar="FILE_OR_FOLDER")
     train.add_argument("--output", type=Path, required=True, metavar="DIR")
     train.add_argument("--market", help="the market the adapter is for; its language is that of rows without one")
-    train.add_argument("--init", choices=["global", "none"], help="what to start from (global with --market, else none)")
+    train.add_argument("--init", choices=["global", "none"], help="the start (global with --market, else none)")
     train.add_argument("--method", choices=["lora", "adalora", "ia3", "prefix"], default="lora")
     train.add_argument("--valid", type=Path, help="rows to calibrate and measure on (default: a tenth of the data)")
     train.add_argument("--epochs", type=int, help="default: by the number of rows")

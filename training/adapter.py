@@ -1,4 +1,4 @@
-"""Makes an adapter folder of a finished training: weights, heads, calibration, metrics, model card, manifest; whole or not."""
+"""Makes an adapter folder of a finished training: weights, heads, metrics, model card, manifest; all or nothing."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ from nlu.adapters import Manifest
 LICENCES = {
     "examples": "Polydesk's own examples (`training/examples/`), Apache-2.0",
     "bitext": "Bitext customer-support intent detection data set, CDLA-Sharing-1.0 (not redistributed here)",
-    "umsab": "UMSAB, cardiffnlp/xlm-t (Barbieri et al., LREC 2022); repository Apache-2.0, texts under Twitter's terms, "
-    "research use, not redistributed here",
+    "umsab": "UMSAB, cardiffnlp/xlm-t (Barbieri et al., LREC 2022); repository Apache-2.0, texts under Twitter's "
+    "terms, research use, not redistributed here",
 }
 COLUMNS = (
     ("rows", "rows"),
@@ -33,8 +33,8 @@ def write_card(folder: Path, manifest: Manifest, metrics: Mapping[str, Any]) -> 
     lines = [
         f"# Adapter `{manifest.name}`",
         "",
-        f"A {manifest.method} adapter for the encoder `{manifest.encoder}` (multilingual-e5-small, MIT, in four bits) with",
-        "heads for intent, out-of-scope and sentiment. Made for Polydesk's customer service bot; not for judging people.",
+        f"A {manifest.method} adapter for the encoder `{manifest.encoder}` (multilingual-e5-small, MIT, in four bits)",
+        "with heads for intent, out-of-scope and sentiment. For Polydesk's customer service bot, not to judge people.",
         "",
         f"Version {manifest.version}, {manifest.created}. Weights: Apache-2.0, without the data below.",
         "",
@@ -50,8 +50,9 @@ def write_card(folder: Path, manifest: Manifest, metrics: Mapping[str, Any]) -> 
         "",
         "## Metrics",
         "",
-        "On the validation rows that calibration was fitted on as well: `training/examples/held_back/`, by other writers,",
-        "where they are present, else a tenth of the rows. Percentages.",
+        "Percentages on the rows that calibration was fitted on, too: messages by other writers of",
+        "`training/examples/held_back/` (for a market's adapter the half that it did not learn from), else a tenth of",
+        "the rows.",
         "",
         *_table(metrics),
         "",

@@ -1,4 +1,4 @@
-"""Saves an interrupted training's progress and takes it up again: weights, optimiser moments, random state, no pickle."""
+"""Saves a training's progress and takes it up again: weights, optimiser moments, random state; no pickle."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FILE = "progress.safetensors"
 
 
 def save_progress(folder: Path, network: Network, optimizer: torch.optim.Optimizer, *, step: int, run: str) -> None:
-    """Write the state after `step` so that it replaces the older one in one move; `run` names the training's settings."""
+    """Write the state after `step`, replacing the older one in one move; `run` names the training's settings."""
     tensors: dict[str, Tensor] = {"random": torch.get_rng_state()}
     for name, parameter in network.trainable().items():
         tensors[f"weight.{name}"] = parameter.detach().contiguous()

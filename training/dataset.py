@@ -1,4 +1,4 @@
-"""Reads labelled examples (CSV, Rasa NLU YAML, folders of either) and splits them. Touches only the files it is given."""
+"""Reads labelled examples (CSV, Rasa NLU YAML, folders of either) and splits them. Touches only files it is given."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _read_csv(path: Path, language: str) -> Iterator[Example]:
         reader = csv.DictReader(file)
         columns = set(reader.fieldnames or ())
         if "text" not in columns or not columns & {"intent", "sentiment"}:
-            raise DatasetError(f"{path}: the header needs `text` and `intent` or `sentiment`, it has {sorted(columns)}.")
+            raise DatasetError(f"{path}: the header needs `text` and `intent` or `sentiment`; has {sorted(columns)}.")
         for number, row in enumerate(reader, start=2):
             labels = (row.get("intent") or None, row.get("sentiment") or None)
             yield _example(path, number, row["text"], *labels, row.get("language") or language)

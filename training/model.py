@@ -10,7 +10,7 @@ from typing import Literal
 from peft import AdaLoraConfig, IA3Config, LoraConfig, PeftConfig, PrefixTuningConfig, get_peft_model
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoModel, AutoTokenizer, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from nlu.adapters import PEFT_WEIGHTS
@@ -99,7 +99,7 @@ def _without_pooler(encoder: str) -> dict[str, bool]:
     return {"add_pooling_layer": False} if known else {}
 
 
-def _peft_config(method: Method, base: nn.Module, total_steps: int) -> PeftConfig:
+def _peft_config(method: Method, base: PreTrainedModel, total_steps: int) -> PeftConfig:
     linear = sorted({_tail(name) for name, part in base.named_modules() if isinstance(part, nn.Linear)})
     feed_forward = [name for name in linear if "attention" not in name]
     layers = list(range(FIRST_LAYER, base.config.num_hidden_layers))

@@ -1,6 +1,6 @@
 """How the shipped adapters are made: three stages, as the design says; resumable, progress kept beside the output.
 
-1. *stage one*: what the public data teach, customer requests in English (bitext) and sentiment in eight languages (UMSAB);
+1. *stage one*: the public data, customer requests in English (bitext) and sentiment in eight languages (UMSAB);
 2. *global*: all languages of `training/examples/` together, replaying a part of stage one's rows;
 3. each market from global, on its own language's examples, held close to it, replaying the other markets'. Every
    other one of its held-back messages is learned from here, too; the rest calibrates and measures.
@@ -51,11 +51,11 @@ def make_shipped_adapters(options: argparse.Namespace) -> None:
     folder: Path = options.output
     command = "python -m training adapters" + "".join(f" --without {name}" for name in options.without)
     wanted = set(options.only) or {GLOBAL_ADAPTER, *(row.code for row in load_markets() if row.adapter)}
-    scratch = folder.parent.parent / "var" / "training" if folder.is_absolute() else Path("var/training")
+    scratch = Path("var/training")
     if GLOBAL_ADAPTER in wanted:
         _train_global(sources, folder, scratch, command)
     for market in load_markets():
-        if market.adapter in wanted:
+        if market.adapter is not None and market.adapter in wanted:
             _train_market(market.adapter, market.language, sources, folder, scratch, command)
 
 

@@ -113,7 +113,7 @@ class Trainer:
         self.run = self._run_name(init)
 
     def steps(self) -> Iterator[Progress]:
-        """Train; yields after every step. Continues where an interrupted run with the same settings and data stopped."""
+        """Train; yields after every step. Continues where an interrupted run of the same settings and data stopped."""
         accelerator = Accelerator(cpu=not torch.cuda.is_available())
         optimizer = self._optimizer()
         done = load_progress(self.scratch, self.network, optimizer, run=self.run)
@@ -144,7 +144,8 @@ class Trainer:
         """Take over the rows of labels that the earlier adapter knows; new labels start from nothing."""
         known = list(heads.settings.intents) + [OUT_OF_SCOPE] * heads.settings.has_out_of_scope_row
         wanted = list(self.intents) + [OUT_OF_SCOPE] * self.has_out_of_scope
-        _copy_rows(self.network.intent, wanted, torch.tensor(heads.intent_weight), torch.tensor(heads.intent_bias), known)
+        weights = torch.tensor(heads.intent_weight), torch.tensor(heads.intent_bias)
+        _copy_rows(self.network.intent, wanted, *weights, known)
         weights = torch.tensor(heads.sentiment_weight), torch.tensor(heads.sentiment_bias)
         _copy_rows(self.network.sentiment, list(self.sentiments), *weights, list(heads.settings.sentiments))
 

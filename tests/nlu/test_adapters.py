@@ -51,7 +51,7 @@ def test_a_missing_file_is_refused(adapter: Path, name: str) -> None:
 
 
 def test_an_adapter_of_another_encoder_is_refused(adapter: Path) -> None:
-    with pytest.raises(DamagedAdapterError, match="another|encoder abc"):
+    with pytest.raises(DamagedAdapterError, match="encoder abc"):
         read_manifest(adapter, encoder="def")
 
 

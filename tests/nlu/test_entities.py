@@ -1,7 +1,7 @@
 """Entities in texts of every script: what is found, and that the offsets point at it."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlu.entities import find_entities
@@ -49,6 +49,7 @@ def test_the_digits_of_an_email_are_no_order_number() -> None:
     assert [found.entity for found in find_entities("anna123456@example.com")] == ["email"]
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_is_read_and_offsets_lie_inside_it(text: str) -> None:
     for found in find_entities(text):

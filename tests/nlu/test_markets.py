@@ -68,7 +68,12 @@ def test_an_unknown_market_is_named_in_the_error(markets: Markets) -> None:
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"languages": []}, "empty"), ({"code": "zz-99"}, "row 1"), ({"colour": "red"}, "colour"), ({"contact": {}}, "row 1")],
+    [
+        ({"languages": []}, "empty"),
+        ({"code": "zz-99"}, "row 1"),
+        ({"colour": "red"}, "colour"),
+        ({"contact": {}}, "row 1"),
+    ],
 )
 def test_a_wrong_row_is_named_in_the_error(tmp_path: Path, change: dict[str, object], message: str) -> None:
     rows = yaml.safe_load(Path("markets.yml").read_text(encoding="utf-8"))["markets"]
