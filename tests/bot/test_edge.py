@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import io
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 import yaml
 
 from bot.logs import configure_logs
@@ -63,8 +67,29 @@ def test_a_body_over_the_limit_is_refused_whether_announced_or_not(edge: Edge) -
     assert edge.say("hallo").status_code == 200
 
 
+@pytest.fixture
+def logging_restored() -> Iterator[None]:
+    """Undo what `configure_logs` does: other tests have other streams."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers, root.level = handlers, level
+    structlog.reset_defaults()
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(
+    database: str, rasa: FakeRasa, tmp_path: Path, logging_restored: None
+) -> None:
+    closed = io.StringIO()
+    configure_logs(closed)
+    closed.close()
+    rasa.failing = 1
+    with edge_on(database, rasa, tmp_path) as edge:
+        assert edge.say("hallo").json()[0]["text"] == "echo hallo"
+
+
 def test_nothing_that_was_written_is_logged(
-    database: str, rasa: FakeRasa, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    database: str, rasa: FakeRasa, tmp_path: Path, capfd: pytest.CaptureFixture[str], logging_restored: None
 ) -> None:
     configure_logs()
     with edge_on(database, rasa, tmp_path) as edge, Widget(edge.url) as widget:

@@ -50,9 +50,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def agent(model: str) -> Agent:
-    agent = Agent.load(model, generator=Replies())
-    agent.nlg.responses = agent.domain.responses
-    return agent
+    return Agent.load(model, generator=Replies())
 
 
 @pytest.fixture
