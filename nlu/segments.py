@@ -1,7 +1,7 @@
 """Finds two requests in one message, so that the dialogue can answer the first and take up the second next.
 
 A message is cut at sentence ends and at the words for "and"; it holds two requests if two of its parts are each a
-confident and different intent that the whole message, too, thinks likely.
+confident and different intent, and the whole message is taken for one of the two.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ CONJUNCTION = re.compile(
     r"|\s+و\s*(?=\S{2})|，|、|并且|然后|还有|それと",
     re.IGNORECASE,
 )
-SENTENCE_END = re.compile(r"(?<=[.!?;。！？；؟।])\s*|\n+")
+# A full stop ends a sentence only before white space: e-mails, amounts and addresses have others inside.
+SENTENCE_END = re.compile(r"(?<=[.!?;؟।])\s+|(?<=[。！？；])\s*|\n+")
 SHORTEST_PART = 6
-CONFIDENT = 0.75
-LIKELY_RANK = 4
+CONFIDENT = 0.85
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,6 @@ def find_second_request(
     parser: Parser, request: Request, whole: Prediction, *, small_talk: Collection[str]
 ) -> TwoRequests | None:
     """Return the two requests of a message, or None where it holds one (or none)."""
-    likely = {label.name for label in whole.ranking[:LIKELY_RANK]} - set(small_talk)
     for pattern in (SENTENCE_END, CONJUNCTION):
         parts = _parts(request.text, pattern)
         if len(parts) < 2:
@@ -46,10 +45,10 @@ def find_second_request(
         sure = [
             (position, prediction)
             for position, prediction in enumerate(found)
-            if prediction.intent.confidence >= CONFIDENT and prediction.intent.name in likely
+            if prediction.intent.confidence >= CONFIDENT and prediction.intent.name not in small_talk
         ]
         second = next((entry for entry in sure if entry[1].intent.name != sure[0][1].intent.name), None)
-        if second is not None:
+        if second is not None and whole.intent.name in (sure[0][1].intent.name, second[1].intent.name):
             return TwoRequests(first=sure[0][1], rest=" ".join(parts[second[0] :]))
     return None
 
