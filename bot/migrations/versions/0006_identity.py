@@ -1,0 +1,16 @@
+"""Reserved while its part is being written."""
+
+from __future__ import annotations
+
+revision = "0006_identity"
+down_revision = "0005_transcripts"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass
