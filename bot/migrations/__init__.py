@@ -2,7 +2,7 @@
 
     migrate("sqlite:///var/polydesk.db")
 
-A new revision: change `actions/tables.py` or `bot/tables.py`, look at `differences`, write `versions/NNNN_WHAT.py`.
+A new revision: change a table in `actions`, `bot` or `training`, look at `differences`, write `versions/NNNN_WHAT.py`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sqlalchemy.engine import Engine
 
 from actions.database import metadata, open_engine
 
-TABLES = ("actions.tables", "bot.tables")
+TABLES = ("actions.tables", "bot.tables", "bot.agent_tables", "training.tables")
 # Rasa makes its own, SQLite as well.
 NOT_OURS = frozenset({"events", "sqlite_sequence"})
 

@@ -1,0 +1,151 @@
+"""Labels that people gave: who, when, under which release; read as what they agree on. Touches the database.
+
+    for row in labelled_messages(engine, "de-DE"):   # oldest first, with the transcript each row comes from
+        ...
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import delete, select
+from sqlalchemy.engine import Engine
+
+from actions.database import reading, transaction
+from training.dataset import Example
+from training.tables import CUSTOMER, labels, transcript_messages, transcripts
+
+
+@dataclass(frozen=True)
+class Label:
+    """What one labeller says of one message: who, when, and which release served then.
+
+    `source` is "person" (the review), "agent" (a correction at the desk) or "file" (it came with the archive).
+    """
+
+    message_id: int
+    intent: str | None
+    sentiment: str | None
+    labeller: str
+    source: str
+    at: datetime
+    release: str | None = None
+
+
+@dataclass(frozen=True)
+class LabelledMessage:
+    """A message whose labellers agree. `transcript` is its transcript's id, for a release's lineage."""
+
+    message: int
+    transcript: int
+    customer: str
+    text: str
+    language: str
+    intent: str | None
+    sentiment: str | None
+    at: datetime
+    labels: tuple[Label, ...] = field(repr=False)
+
+    @property
+    def labelled_at(self) -> datetime:
+        """When the last of its labels was given."""
+        return max(label.at for label in self.labels)
+
+    def as_example(self) -> Example:
+        """Return what training needs of it; the source names the transcript."""
+        return Example(self.text, self.intent, self.sentiment, self.language, f"transcript:{self.transcript}")
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """A message on which no answer has more labellers than any other; nobody learns from it until that is settled."""
+
+    message: int
+    text: str
+    labels: tuple[Label, ...]
+
+
+class Verdict(NamedTuple):
+    """What the labellers of a message say together; `divided` where two answers have the most of them."""
+
+    intent: str | None
+    sentiment: str | None
+    divided: bool
+
+
+def give_label(engine: Engine, label: Label) -> int:
+    """Keep a label and return its number; a labeller's earlier ones stay, her last one counts."""
+    with transaction(engine) as session:
+        return int(session.execute(labels.insert().values(asdict(label))).inserted_primary_key[0])
+
+
+def take_back(engine: Engine, number: int) -> None:
+    """Delete a label that was given by mistake."""
+    with transaction(engine) as session:
+        session.execute(delete(labels).where(labels.c.id == number))
+
+
+def labelled_messages(engine: Engine, market: str, *, since: datetime | None = None) -> list[LabelledMessage]:
+    """Return the market's messages whose labellers agree, oldest message first.
+
+    `since` leaves out those whose last label is not younger than that.
+    """
+    agreed = []
+    for row, told in _last_words(engine, market):
+        verdict = verdict_of(told)
+        if verdict.divided:
+            continue
+        message = LabelledMessage(
+            message=row.id,
+            transcript=row.transcript_id,
+            customer=row.customer,
+            text=row.text,
+            language=row.language or "",
+            intent=verdict.intent,
+            sentiment=verdict.sentiment,
+            at=row.at or row.begun_at or row.ingested_at,
+            labels=told,
+        )
+        if since is None or message.labelled_at > since:
+            agreed.append(message)
+    return sorted(agreed, key=lambda row: (row.at, row.message))
+
+
+def disagreements(engine: Engine, market: str) -> list[Disagreement]:
+    """Return the market's messages on which labellers are divided."""
+    return [
+        Disagreement(row.id, row.text, told) for row, told in _last_words(engine, market) if verdict_of(told).divided
+    ]
+
+
+def verdict_of(told: Sequence[Label]) -> Verdict:
+    """Return what most labellers say of intent and of sentiment; who says nothing of one has no vote on it."""
+    intent, intent_tied = _most_frequent([label.intent for label in told if label.intent])
+    sentiment, sentiment_tied = _most_frequent([label.sentiment for label in told if label.sentiment])
+    return Verdict(intent, sentiment, intent_tied or sentiment_tied)
+
+
+def _most_frequent(answers: Sequence[str]) -> tuple[str | None, bool]:
+    ranking = Counter(answers).most_common(2)
+    tied = len(ranking) == 2 and ranking[0][1] == ranking[1][1]
+    return (ranking[0][0] if ranking and not tied else None), tied
+
+
+def _last_words(engine: Engine, market: str) -> list[tuple[Any, tuple[Label, ...]]]:
+    """Return the market's labelled customer messages, each with every labeller's last label."""
+    joined = transcript_messages.join(transcripts)
+    columns = [*transcript_messages.c, transcripts.c.customer, transcripts.c.begun_at, transcripts.c.ingested_at]
+    of_market = (transcripts.c.market == market) & (transcript_messages.c.speaker == CUSTOMER)
+    labelled = transcript_messages.c.id.in_(select(labels.c.message_id))
+    told: dict[int, dict[str, Label]] = defaultdict(dict)
+    with reading(engine) as session:
+        rows = session.execute(select(*columns).select_from(joined).where(of_market, labelled)).all()
+        query = select(labels).select_from(labels.join(joined)).where(of_market).order_by(labels.c.id)
+        for _, *values in session.execute(query):
+            label = Label(*values)
+            told[label.message_id][label.labeller] = label
+    return [(row, tuple(told[row.id].values())) for row in rows]

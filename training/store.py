@@ -1,0 +1,192 @@
+"""Puts transcripts into the database, once each, and takes a person's out again. Touches the database and a key's file.
+
+    store = Store.from_environment()
+    store.add(messages, source="csv", market="de-DE")
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import delete, select, tuple_
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
+
+from actions.database import INSERTS, open_engine, transaction
+from bot.identity import load_secret
+from bot.settings import read_settings
+from training.tables import FILE, labels, transcript_messages, transcripts
+
+# The columns that a message's row takes over as they are.
+AS_SAID = (
+    "speaker", "text", "language", "at", "origin", "intent", "confidence", "sentiment", "out_of_scope", "release",
+)  # fmt: skip
+Place = tuple[int, str]  # transcript and key: where a message stands
+
+
+@dataclass(frozen=True)
+class TranscriptMessage:
+    """One message of a transcript, its text as it was said. `key` tells it from the others of its conversation.
+
+    `intent`, `confidence`, `sentiment` and `out_of_scope` are what a bot understood then, `release` which one did.
+    `label_intent` and `label_sentiment` are what a person has said that it means, if the archive has that.
+    """
+
+    conversation: str
+    key: str
+    speaker: str
+    text: str
+    customer: str = ""
+    at: datetime | None = None
+    language: str | None = None
+    consent: str = ""
+    origin: int | None = None
+    intent: str | None = None
+    confidence: float | None = None
+    sentiment: str | None = None
+    out_of_scope: float | None = None
+    release: str | None = None
+    label_intent: str | None = None
+    label_sentiment: str | None = None
+    labeller: str = "file"
+
+
+@dataclass
+class Added:
+    """What a batch added: transcripts and messages that were new, and messages that were there already."""
+
+    conversations: int = 0
+    messages: int = 0
+    duplicates: int = 0
+
+
+class Store:
+    """The training loop's rows in one database. `secret` keeps customers from being found by trying numbers out."""
+
+    def __init__(self, engine: Engine, secret: str) -> None:
+        self.engine = engine
+        self._secret = secret.encode()
+
+    @classmethod
+    def from_environment(cls) -> Store:
+        """Open the store of the database and folder that the environment names, as the bot does."""
+        settings = read_settings(os.environ)
+        return cls(open_engine(settings.database_url), load_secret(settings.var / "transcripts.key"))
+
+    def pseudonym(self, *parts: str) -> str:
+        """Return a name for a person or conversation that only this installation can make again."""
+        return hmac.new(self._secret, "\x1f".join(parts).encode("utf-8", "surrogatepass"), sha256).hexdigest()
+
+    def add(self, messages: Sequence[TranscriptMessage], *, source: str, market: str) -> Added:
+        """Store messages whose texts are redacted already; those that are there are counted and left."""
+        added = Added()
+        if not messages:
+            return added
+        with transaction(self.engine) as session:
+            ids = self._transcripts(session, messages, source=source, market=market, added=added)
+            places = [(ids[message.conversation], self.pseudonym(source, message.key)) for message in messages]
+            known = set(_message_ids(session, places))
+            fresh: dict[Place, TranscriptMessage] = {}
+            for place, message in zip(places, messages, strict=True):
+                if place not in known:
+                    fresh.setdefault(place, message)
+            added.messages = len(fresh)
+            added.duplicates = len(messages) - len(fresh)
+            _insert(session, fresh)
+        return added
+
+    def erase(self, *, source: str, customers: Iterable[str] = (), conversations: Iterable[str] = ()) -> list[int]:
+        """Delete a person's transcripts with all that hangs on them; returns their ids, for releases' lineage.
+
+        `customers` and `conversations` are as the archive named them. What an edge's conversation became has the
+        source "own", and its id as `conversation`.
+        """
+        people = [self.pseudonym(source, customer) for customer in customers]
+        talks = [self.pseudonym(source, conversation) for conversation in conversations]
+        theirs = (transcripts.c.source == source) & (
+            transcripts.c.customer.in_(people) | transcripts.c.conversation.in_(talks)
+        )
+        with transaction(self.engine) as session:
+            ids = list(session.scalars(select(transcripts.c.id).where(theirs)))
+            session.execute(delete(transcripts).where(transcripts.c.id.in_(ids)))
+        return ids
+
+    def _transcripts(
+        self, session: Session, messages: Sequence[TranscriptMessage], *, source: str, market: str, added: Added
+    ) -> dict[str, int]:
+        """Return the id of each conversation's transcript, made where there was none."""
+        first: dict[str, TranscriptMessage] = {}
+        for message in messages:
+            first.setdefault(message.conversation, message)
+        names = {self.pseudonym(source, conversation): conversation for conversation in first}
+        known = _known(session, source, list(names))
+        rows = [
+            {
+                "source": source,
+                "conversation": name,
+                "customer": self.pseudonym(source, first[conversation].customer or conversation),
+                "market": market,
+                "begun_at": first[conversation].at,
+                "consent": first[conversation].consent,
+                "ingested_at": datetime.now(UTC),
+            }
+            for name, conversation in names.items()
+            if name not in known
+        ]
+        if rows:
+            insert = INSERTS[session.get_bind().dialect.name]
+            session.execute(insert(transcripts).on_conflict_do_nothing(), rows)
+            added.conversations = len(rows)
+            known = _known(session, source, list(names))
+        return {names[name]: number for name, number in known.items()}
+
+
+def _known(session: Session, source: str, names: Sequence[str]) -> dict[str, int]:
+    query = select(transcripts.c.conversation, transcripts.c.id).where(
+        transcripts.c.source == source, transcripts.c.conversation.in_(names)
+    )
+    return dict(session.execute(query).all())
+
+
+def _message_ids(session: Session, places: Sequence[Place]) -> dict[Place, int]:
+    columns = transcript_messages.c
+    query = select(columns.transcript_id, columns.key, columns.id).where(
+        tuple_(columns.transcript_id, columns.key).in_(places)
+    )
+    return {(transcript, key): number for transcript, key, number in session.execute(query)}
+
+
+def _insert(session: Session, messages: Mapping[Place, TranscriptMessage]) -> None:
+    if not messages:
+        return
+    insert = INSERTS[session.get_bind().dialect.name]
+    rows = [_row(place, message) for place, message in messages.items()]
+    session.execute(insert(transcript_messages).on_conflict_do_nothing(), rows)
+    told = {place: message for place, message in messages.items() if message.label_intent or message.label_sentiment}
+    ids = _message_ids(session, list(told)) if told else {}
+    if ids:
+        session.execute(labels.insert(), [_told(ids[place], message) for place, message in told.items()])
+
+
+def _row(place: Place, message: TranscriptMessage) -> dict[str, Any]:
+    transcript, key = place
+    said = {name: getattr(message, name) for name in AS_SAID}
+    return {"transcript_id": transcript, "key": key, **said}
+
+
+def _told(number: int, message: TranscriptMessage) -> dict[str, Any]:
+    return {
+        "message_id": number,
+        "intent": message.label_intent,
+        "sentiment": message.label_sentiment,
+        "labeller": message.labeller,
+        "source": FILE,
+        "at": datetime.now(UTC),
+        "release": message.release,
+    }
