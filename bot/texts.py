@@ -7,7 +7,7 @@ edge and by the demo shop's pages; touches only the reply files.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -32,7 +32,10 @@ class TextsError(ValueError):
 
 @dataclass(frozen=True)
 class LanguageTexts:
-    """The texts of one language: `replies` by the dialogue's names, `edge` and `widget` by theirs."""
+    """The texts of one language: `replies` by the dialogue's names, `edge` and `widget` by theirs.
+
+    `canned` are what agents may insert into their replies, by title.
+    """
 
     language: str
     replies: Mapping[str, Template]
@@ -41,6 +44,7 @@ class LanguageTexts:
     edge: Mapping[str, Template]
     widget: Mapping[str, str]
     shop_page: Mapping[str, str]
+    canned: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
