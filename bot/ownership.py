@@ -1,10 +1,10 @@
-"""Who owns a conversation: the bot, the queue, one agent, or nobody any more. The only writer of a conversation's status.
+"""Who owns a conversation: the bot, the queue, one agent, or nobody any more. The only writer of its status.
 
     bot → queued → agent → bot
     every one of them → closed → bot, once the customer writes again
 
 Functions run within their caller's transaction and hold the conversation, so that there is one owner at any time; each
-change leaves a row in `handoff_events`. While it is queued the bot goes on answering; from the claim on it says nothing.
+change leaves a row in `handoff_events`. While it is queued the bot goes on answering; from the claim on it is silent.
 """
 
 from __future__ import annotations
@@ -17,12 +17,8 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from bot.agent_tables import handoff_events
+from bot.conversations import AGENT, BOT, CLOSED, QUEUED
 from bot.tables import conversations
-
-BOT = "bot"
-QUEUED = "queued"
-AGENT = "agent"
-CLOSED = "closed"
 
 # From an agent to an agent: a transfer.
 ALLOWED = {
@@ -65,7 +61,7 @@ def change(
     agent: int | None = None,
     by: int | None = None,
 ) -> None:
-    """Give a conversation to a new owner and note who did it (`by`; None is the customer, the bot or a timeout) and why.
+    """Give a conversation to a new owner, and note why and by whom (None: by the customer, the bot or a timeout).
 
     Raises `ChangeRefused` where the present owner does not allow it.
     """
@@ -83,13 +79,11 @@ def change(
 
 
 def queue(session: Session, conversation: str, *, at: datetime, reason: str, ticket: str | None) -> None:
-    """Have a conversation wait for an agent, unless one has it. One that waits already keeps its place."""
+    """Have the bot's conversation wait for an agent; one that waits already keeps its place, an agent's stays hers."""
     owner = owner_of(session, conversation)
-    if owner.status == AGENT:
+    if owner.status not in (BOT, QUEUED):
         return
-    if owner.status == CLOSED:
-        change(session, conversation, BOT, at=at, reason="customer_wrote")
-    if owner.status != QUEUED:
+    if owner.status == BOT:
         change(session, conversation, QUEUED, at=at, reason=reason)
     values = {"handoff_reason": reason} | ({"ticket": ticket} if ticket else {})
     session.execute(update(conversations).where(conversations.c.id == conversation).values(values))

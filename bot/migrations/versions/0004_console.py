@@ -122,9 +122,7 @@ def _corrections() -> None:
 def _conversation_key(table: str) -> tuple[sa.PrimaryKeyConstraint, sa.ForeignKeyConstraint]:
     return (
         sa.PrimaryKeyConstraint("id", name=op.f(f"pk_{table}")),
-        sa.ForeignKeyConstraint(
-            ["conversation_id"], ["conversations.id"], name=op.f(f"fk_{table}_conversation_id")
-        ),
+        sa.ForeignKeyConstraint(["conversation_id"], ["conversations.id"], name=op.f(f"fk_{table}_conversation_id")),
     )
 
 
