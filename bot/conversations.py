@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,18 +17,26 @@ from bot.tables import conversations
 BOT = "bot"
 QUEUED = "queued"
 AGENT = "agent"
+CLOSED = "closed"
 
 
 @dataclass(frozen=True)
 class Conversation:
-    """A conversation as it stands; `language` is None until the customer has said a real sentence."""
+    """A conversation as it stands; `language` is None until the customer has said a real sentence.
+
+    `agent_id` is the human who owns it while `status` is `agent`.
+    """
 
     id: str
     channel: str
+    account: str
+    sender: str
     market: str
     language: str | None
     status: str
+    agent_id: int | None
     last_number: int
+    last_customer_at: datetime | None
 
 
 class Conversations:
@@ -37,8 +45,11 @@ class Conversations:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def open(self, channel: str, *, market: str, sender: str | None = None) -> Conversation:
-        """Return the sender's conversation, which is begun if there is none; without a sender it is a new one."""
+    def open(self, channel: str, *, market: str, account: str = "", sender: str | None = None) -> Conversation:
+        """Return the sender's conversation, which is begun if there is none; without a sender it is a new one.
+
+        `account` is the provider's account that the sender wrote to.
+        """
         key = str(uuid.uuid4())
         sender = key if sender is None else sender
         with transaction(self._engine) as session:
@@ -47,15 +58,15 @@ class Conversations:
                 conversations,
                 id=key,
                 channel=channel,
-                account="",
+                account=account,
                 sender=sender,
                 market=market,
                 status=BOT,
                 last_number=0,
                 created_at=datetime.now(UTC),
             )
-            this = (conversations.c.channel == channel, conversations.c.account == "", conversations.c.sender == sender)
-            return _from_row(session.execute(select(conversations).where(*this)).one())
+            this = {"channel": channel, "account": account, "sender": sender}
+            return _from_row(session.execute(select(conversations).filter_by(**this)).one())
 
     def find(self, conversation: str, *, channel: str) -> Conversation | None:
         """Return a conversation of this channel, or None."""
@@ -84,4 +95,4 @@ def hold(session: Session, conversation: str) -> Conversation:
 
 
 def _from_row(row: Any) -> Conversation:
-    return Conversation(row.id, row.channel, row.market, row.language, row.status, row.last_number)
+    return Conversation(**{each.name: getattr(row, each.name) for each in fields(Conversation)})

@@ -8,6 +8,7 @@ from sqlalchemy.engine import Engine
 
 from bot.checks import Refusal
 from bot.conversations import Conversations
+from bot.delivery import Sender
 from bot.dispatch import Dispatch
 from bot.feedback import Feedback
 from bot.identity import Identity
@@ -23,7 +24,7 @@ from nlu.markets import Markets
 
 @dataclass(frozen=True)
 class Desk:
-    """The edge's parts, for its channels."""
+    """The edge's parts, for its channels; one whose customers have to be called puts its sender into `senders`."""
 
     settings: Settings
     engine: Engine
@@ -38,6 +39,7 @@ class Desk:
     feedback: Feedback
     dispatch: Dispatch
     rasa: RasaClient
+    senders: dict[str, Sender]
 
     def refusal_text(self, refusal: Refusal, language: str) -> str:
         """Say in the customer's language why her message is not taken."""

@@ -77,6 +77,9 @@ class Dispatch:
         if conversation not in self._work:
             self._work[conversation] = asyncio.create_task(self._answer_all(conversation))
 
+    def deliver_soon(self, conversation: str) -> None:
+        """Say that a conversation has a reply to be brought to the customer (`Outbox.say` stored it)."""
+
     async def finished(self, message: Stored) -> None:
         """Wait until a message is off the bot's list."""
         event = self._finished.setdefault(message.key, asyncio.Event())

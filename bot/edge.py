@@ -124,6 +124,7 @@ def make_edge(settings: Settings, far_ends: FarEnds, *, texts: Texts | None = No
         feedback=Feedback(engine),
         dispatch=Dispatch(engine, rasa, texts, markets, metrics),
         rasa=rasa,
+        senders={},
     )
     server = _make_socket_server(settings)
     desk.dispatch.deliveries[WIDGET] = WidgetChannel(desk, server)

@@ -7,22 +7,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import select, update
 from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
 
 from actions.database import reading, transaction
-from bot.conversations import hold, next_number
-from bot.tables import LEFT_TO_AGENT, WAITING, messages
+from bot.conversations import AGENT, BOT, CLOSED, Conversation, hold, next_number
+from bot.tables import LEFT_TO_AGENT, WAITING, conversations, messages
 
+Kind = Literal["text", "button", "image", "voice", "location", "other"]
 
 @dataclass(frozen=True)
 class Incoming:
     """One checked message of a customer, whatever channel it came through.
 
     `account` names who hands out the message ids: a provider's account, or the conversation where each client makes up
-    its own, so that nobody can name another's.
+    its own, so that nobody can name another's. `attachment` is what the provider tells about something that is no text;
+    `text` is then its caption, or empty.
     """
 
     channel: str
@@ -32,6 +35,8 @@ class Incoming:
     text: str
     market: str
     language_hint: str | None
+    kind: Kind = "text"
+    attachment: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,7 @@ class Stored:
     text: str
     market: str
     language_hint: str | None
+    kind: Kind
     state: str
 
 
@@ -56,13 +62,18 @@ class Inbox:
         self._engine = engine
 
     def store(self, incoming: Incoming) -> tuple[Stored, bool]:
-        """Store a message unless its id is known; returns it as stored, and whether it was new."""
+        """Store a message unless its id is known; returns it as stored, and whether it was new.
+
+        What is written to a person's conversation is left to her; what is written to a closed one opens it again.
+        """
+        now = datetime.now(UTC)
         with transaction(self._engine) as session:
-            hold(session, incoming.conversation)
+            held = hold(session, incoming.conversation)
             known = session.execute(_this(incoming)).one_or_none()
             if known:
                 return _from_row(known), False
-            number = next_number(session, incoming.conversation)
+            number = next_number(session, held.id)
+            _heard(session, held, now)
             session.execute(
                 messages.insert().values(
                     conversation_id=incoming.conversation,
@@ -70,18 +81,20 @@ class Inbox:
                     account=incoming.account,
                     message_id=incoming.message_id,
                     number=number,
+                    kind=incoming.kind,
                     text=incoming.text,
+                    attachment=incoming.attachment,
                     market=incoming.market,
                     language_hint=incoming.language_hint,
-                    state=WAITING,
-                    received_at=datetime.now(UTC),
+                    state=LEFT_TO_AGENT if held.status == AGENT else WAITING,
+                    received_at=now,
+                    finished_at=now if held.status == AGENT else None,
                 )
             )
             return _from_row(session.execute(_this(incoming)).one()), True
 
     def next(self, conversation: str) -> Stored | None:
         """Return the conversation's oldest message that waits for an answer."""
-        # Several edges on one database will have to claim it here, so that no two answer it.
         query = select(messages).where(messages.c.conversation_id == conversation, messages.c.state == WAITING)
         with reading(self._engine) as session:
             row = session.execute(query.order_by(messages.c.number).limit(1)).one_or_none()
@@ -105,6 +118,23 @@ class Inbox:
             session.execute(update(messages).where(messages.c.id == message.key).values(values))
 
 
+def leave_waiting(session: Session, conversation: str) -> int:
+    """Leave all messages that wait for the bot to the agent who takes the conversation over; returns how many.
+
+    To be called with the conversation held, together with the claim: a turn that ends later finds its message taken.
+    """
+    waiting = update(messages).where(messages.c.conversation_id == conversation, messages.c.state == WAITING)
+    return int(session.execute(waiting.values(state=LEFT_TO_AGENT, finished_at=datetime.now(UTC))).rowcount)
+
+
+def _heard(session: Session, held: Conversation, now: datetime) -> None:
+    """Note that the customer wrote, and give a closed conversation back to the bot."""
+    values: dict[str, Any] = {"last_customer_at": now}
+    if held.status == CLOSED:
+        values |= {"status": BOT, "status_at": now, "agent_id": None, "handoff_reason": None, "ticket": None}
+    session.execute(update(conversations).where(conversations.c.id == held.id).values(values))
+
+
 def _this(incoming: Incoming) -> Any:
     return select(messages).where(
         messages.c.channel == incoming.channel,
@@ -123,5 +153,6 @@ def _from_row(row: Any) -> Stored:
         text=row.text,
         market=row.market,
         language_hint=row.language_hint,
+        kind=row.kind,
         state=row.state,
     )

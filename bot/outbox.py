@@ -1,31 +1,49 @@
-"""The outbox: replies, stored in the same transaction that ends their turn, ready to be delivered any number of times.
+"""The outbox: what is said to customers, stored in the same transaction that ends its turn, ready to be delivered.
 
-Touches the database. Their numbers grow within a conversation, so that a client can say which one it saw last.
+Touches the database. The numbers grow within a conversation, so that a client can say which one it saw last. What the
+channel has to be brought stays pending until it is delivered (`bot/delivery.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
 
 from sqlalchemy import func, select, update
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from actions.database import reading, transaction
-from bot.conversations import QUEUED, hold, next_number
+from bot.conversations import BOT, QUEUED, Conversation, hold, next_number
 from bot.inbox import Stored
-from bot.rasa_client import Handoff, Reply, TurnResult
-from bot.tables import DONE, FAILED, conversations, messages, replies
+from bot.rasa_client import Button, Handoff, Reply, TurnResult
+from bot.tables import (
+    DELIVERED,
+    DONE,
+    FAILED,
+    FETCHED,
+    LEFT_TO_AGENT,
+    PENDING,
+    WAITING,
+    conversations,
+    messages,
+    replies,
+)
 
 UNDETERMINED = "und"
+FETCHING_CHANNELS = frozenset({"rest"})
+# The edge that ends a turn of such a channel pushes its replies itself, at once; if it dies before, others do so later.
+PUSHING_CHANNELS = frozenset({"widget"})
+PUSHED_WITHIN = timedelta(seconds=5)
+
+Author = Literal["bot", "agent", "edge"]
 
 
 @dataclass(frozen=True)
 class Outgoing:
-    """One stored reply; `message_id` is the client's id of the message that it answers, None for the greeting."""
+    """One stored reply; `message_id` is the client's id of the message that it answers, None if it answers none."""
 
     number: int
     message_id: str | None
@@ -35,6 +53,7 @@ class Outgoing:
     buttons: list[dict[str, str]]
     image: str | None
     at: datetime
+    author: Author = "bot"
 
 
 class Outbox:
@@ -44,51 +63,85 @@ class Outbox:
         self._engine = engine
 
     def finish(self, message: Stored, result: TurnResult, *, button: bool) -> list[Outgoing]:
-        """End a turn: store its replies, what Rasa made of the message, and a handoff if there is one."""
+        """End a turn: store its replies, what Rasa made of the message, and a handoff if there is one.
+
+        A turn that comes too late, because an agent took the conversation or another edge ended it, leaves no reply.
+        """
+        understood = {
+            "button": button,
+            "language": result.language,
+            "intent": result.intent,
+            "confidence": result.confidence,
+            "sentiment": result.sentiment.name if result.sentiment else None,
+            "sentiment_confidence": result.sentiment.confidence if result.sentiment else None,
+            "out_of_scope": result.out_of_scope,
+            "adapter": result.adapter,
+        }
         with transaction(self._engine) as session:
-            hold(session, message.conversation)
-            self._end(
-                session,
-                message,
-                state=DONE,
-                button=button,
-                language=result.language,
-                intent=result.intent,
-                confidence=result.confidence,
-                sentiment=result.sentiment.name if result.sentiment else None,
-                sentiment_confidence=result.sentiment.confidence if result.sentiment else None,
-                out_of_scope=result.out_of_scope,
-                adapter=result.adapter,
-            )
+            held = hold(session, message.conversation)
+            mine = _end(session, held, message, DONE)
+            _change_message(session, message, **understood)
             if result.language not in (None, UNDETERMINED):
-                _change(session, message.conversation, language=result.language)
+                _change(session, held.id, language=result.language)
+            if not mine:
+                return []
             for reply in result.replies:
                 if reply.handoff:
-                    _queue(session, message.conversation, reply.handoff)
-            return self._add(session, message.conversation, result.replies, message)
+                    _queue(session, held, reply.handoff)
+            spoken = [reply for reply in result.replies if reply.text or reply.buttons or reply.image]
+            return [_add(session, held, reply, message=message) for reply in spoken]
 
     def fail(self, message: Stored, apology: Reply) -> list[Outgoing]:
-        """End a turn that Rasa could not do, with an apology in its place."""
+        """End a turn that could not be done, with an apology in its place; nothing if it was ended already."""
         with transaction(self._engine) as session:
-            hold(session, message.conversation)
-            self._end(session, message, state=FAILED)
-            return self._add(session, message.conversation, [apology], message)
+            held = hold(session, message.conversation)
+            mine = _end(session, held, message, FAILED)
+            return [_add(session, held, apology, message=message, author="edge")] if mine else []
 
     def greet(self, conversation: str, greeting: Sequence[Reply]) -> None:
         """Open a conversation with the greeting, unless something has been said in it already."""
         with transaction(self._engine) as session:
-            if hold(session, conversation).last_number == 0:
-                self._add(session, conversation, greeting, None)
+            held = hold(session, conversation)
+            if held.last_number == 0:
+                for reply in greeting:
+                    _add(session, held, reply, fetched=True)  # the history shows it
+
+    @staticmethod
+    def say(
+        session: Session,
+        conversation: str,
+        *,
+        author: Author,
+        name: str,
+        language: str,
+        text: str,
+        agent_id: int | None = None,
+        buttons: Sequence[Button] = (),
+    ) -> Outgoing:
+        """Store a reply outside of a turn: an agent's words, or a notice of the edge's.
+
+        Runs in the caller's transaction, after which `Dispatch.deliver_soon` brings it to the customer.
+        """
+        held = hold(session, conversation)
+        reply = Reply(name=name, language=language, text=text, buttons=tuple(buttons))
+        return _add(session, held, reply, author=author, agent_id=agent_id)
+
+    def pushed(self, conversation: str, outgoing: Sequence[Outgoing]) -> None:
+        """Note that replies were sent to all who follow the conversation."""
+        numbers = [reply.number for reply in outgoing]
+        these = (replies.c.conversation_id == conversation, replies.c.number.in_(numbers))
+        with transaction(self._engine) as session:
+            session.execute(update(replies).where(*these).values(delivery=DELIVERED, next_attempt_at=None))
 
     def answers(self, message: Stored) -> list[Outgoing]:
         """Return the replies to a message, in order."""
         with reading(self._engine) as session:
-            return _read(session, replies.c.answers == message.key)
+            return read_outgoing(session, replies.c.answers == message.key)
 
     def after(self, conversation: str, number: int) -> list[Outgoing]:
         """Return the conversation's replies after a number."""
         with reading(self._engine) as session:
-            return _read(session, (replies.c.conversation_id == conversation) & (replies.c.number > number))
+            return read_outgoing(session, (replies.c.conversation_id == conversation) & (replies.c.number > number))
 
     def offers(self, conversation: str, payload: str) -> bool:
         """Whether the conversation's last bot turn has a button with this payload.
@@ -107,53 +160,9 @@ class Outbox:
             offered = session.execute(offers).scalars()
             return any(button["payload"] == payload for buttons in offered for button in buttons)
 
-    @staticmethod
-    def _end(session: Session, message: Stored, **values: Any) -> None:
-        values["finished_at"] = datetime.now(UTC)
-        session.execute(update(messages).where(messages.c.id == message.key).values(values))
 
-    @staticmethod
-    def _add(session: Session, conversation: str, spoken: Sequence[Reply], message: Stored | None) -> list[Outgoing]:
-        outgoing = []
-        for reply in spoken:
-            if not (reply.text or reply.buttons or reply.image):
-                continue  # it only carried the handoff
-            new = Outgoing(
-                number=next_number(session, conversation),
-                message_id=message.message_id if message else None,
-                name=reply.name,
-                language=reply.language,
-                text=reply.text,
-                buttons=[{"title": button.title, "payload": button.payload} for button in reply.buttons],
-                image=reply.image,
-                at=datetime.now(UTC),
-            )
-            session.execute(
-                replies.insert().values(
-                    conversation_id=conversation,
-                    number=new.number,
-                    answers=message.key if message else None,
-                    name=new.name,
-                    language=new.language,
-                    text=new.text,
-                    buttons=new.buttons,
-                    image=new.image,
-                    created_at=new.at,
-                )
-            )
-            outgoing.append(new)
-        return outgoing
-
-
-def _queue(session: Session, conversation: str, handoff: Handoff) -> None:
-    _change(session, conversation, status=QUEUED, handoff_reason=handoff.reason, ticket=handoff.ticket)
-
-
-def _change(session: Session, conversation: str, **values: Any) -> None:
-    session.execute(update(conversations).where(conversations.c.id == conversation).values(values))
-
-
-def _read(session: Session, condition: Any) -> list[Outgoing]:
+def read_outgoing(session: Session, condition: Any) -> list[Outgoing]:
+    """Return the replies that meet a condition, in their conversation's order."""
     turns = replies.outerjoin(messages, replies.c.answers == messages.c.id)
     query = select(replies, messages.c.message_id).select_from(turns).where(condition).order_by(replies.c.number)
     return [
@@ -166,6 +175,77 @@ def _read(session: Session, condition: Any) -> list[Outgoing]:
             buttons=row.buttons,
             image=row.image,
             at=row.created_at,
+            author=row.author,
         )
         for row in session.execute(query)
     ]
+
+
+def _end(session: Session, held: Conversation, message: Stored, state: str) -> bool:
+    """End a message's turn and tell whether its replies may be said: only once, and only while the bot owns it."""
+    owned = held.status in (BOT, QUEUED)
+    this = (messages.c.id == message.key, messages.c.state == WAITING)
+    values = {"state": state if owned else LEFT_TO_AGENT, "finished_at": datetime.now(UTC)}
+    ended = session.execute(update(messages).where(*this).values(values)).rowcount == 1
+    return owned and ended
+
+
+def _add(
+    session: Session,
+    held: Conversation,
+    reply: Reply,
+    *,
+    message: Stored | None = None,
+    author: Author = "bot",
+    agent_id: int | None = None,
+    fetched: bool = False,
+) -> Outgoing:
+    now = datetime.now(UTC)
+    new = Outgoing(
+        number=next_number(session, held.id),
+        message_id=message.message_id if message else None,
+        name=reply.name,
+        language=reply.language,
+        text=reply.text,
+        buttons=[{"title": button.title, "payload": button.payload} for button in reply.buttons],
+        image=reply.image,
+        at=now,
+        author=author,
+    )
+    session.execute(
+        replies.insert().values(
+            conversation_id=held.id,
+            number=new.number,
+            answers=message.key if message else None,
+            author=author,
+            agent_id=agent_id,
+            name=new.name,
+            language=new.language,
+            text=new.text,
+            buttons=new.buttons,
+            image=new.image,
+            created_at=now,
+            **({"delivery": FETCHED} if fetched else _delivery(held, now, in_turn=message is not None)),
+        )
+    )
+    return new
+
+
+def _delivery(held: Conversation, now: datetime, *, in_turn: bool) -> dict[str, Any]:
+    if held.channel in FETCHING_CHANNELS:
+        return {"delivery": FETCHED}
+    pushed = in_turn and held.channel in PUSHING_CHANNELS
+    return {"delivery": PENDING, "next_attempt_at": now + PUSHED_WITHIN if pushed else now}
+
+
+def _queue(session: Session, held: Conversation, handoff: Handoff) -> None:
+    since = {} if held.status == QUEUED else {"status_at": datetime.now(UTC)}
+    _change(session, held.id, status=QUEUED, handoff_reason=handoff.reason, ticket=handoff.ticket, **since)
+
+
+def _change(session: Session, conversation: str, **values: Any) -> None:
+    session.execute(update(conversations).where(conversations.c.id == conversation).values(values))
+
+
+def _change_message(session: Session, message: Stored, **values: Any) -> None:
+    session.execute(update(messages).where(messages.c.id == message.key).values(values))

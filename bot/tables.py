@@ -27,6 +27,12 @@ DONE = "done"
 FAILED = "failed"  # Rasa did not answer; the customer has read the apology
 LEFT_TO_AGENT = "agent"  # a person owned the conversation; the bot was not asked
 
+# Of a reply's delivery.
+FETCHED = "none"  # the channel's callers fetch their replies themselves
+PENDING = "pending"
+DELIVERED = "delivered"
+DEAD = "dead"  # given up; `python -m bot dead-letters` shows it
+
 conversations = Table(
     "conversations",
     metadata,
@@ -40,9 +46,15 @@ conversations = Table(
     # Of the customer's last real sentence, as Rasa told it; null until then.
     Column("language", String(10)),
     Column("status", String(10), nullable=False),
+    Column("status_at", UtcDateTime),  # since when; null: since it began
+    Column("agent_id", Integer),  # who owns it while the status is 'agent'
     Column("handoff_reason", Text),
     Column("ticket", Text),
     Column("last_number", Integer, nullable=False),
+    Column("last_customer_at", UtcDateTime),
+    # The edge that has its messages answered now, and until when nobody else may take them.
+    Column("lease_by", String(36)),
+    Column("lease_until", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
     UniqueConstraint("channel", "account", "sender"),
     CheckConstraint("status IN ('bot', 'queued', 'agent', 'closed')", name="known_status"),
@@ -58,11 +70,16 @@ messages = Table(
     Column("account", String(100), nullable=False),
     Column("message_id", String(200), nullable=False),
     Column("number", Integer, nullable=False),
+    Column("kind", String(10), nullable=False, server_default="text"),
     Column("text", Text, nullable=False),
+    Column("attachment", JSON),  # what the provider tells about an image, a voice message, a place
     Column("market", String(20), nullable=False),
     Column("language_hint", String(10)),
     Column("state", String(10), nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
+    # When an edge first took it to have it answered, and how often that was begun.
+    Column("began_at", UtcDateTime),
+    Column("attempts", Integer, nullable=False, server_default="0"),
     Column("finished_at", UtcDateTime),
     # What Rasa made of it, once it is done.
     Column("button", Boolean),
@@ -84,15 +101,24 @@ replies = Table(
     Column("id", Integer, primary_key=True),
     Column("conversation_id", ForeignKey("conversations.id"), nullable=False),
     Column("number", Integer, nullable=False),
-    # The message that it answers; null for the greeting.
+    # The message that it answers; null for the greeting, an agent's words and the edge's own.
     Column("answers", ForeignKey("messages.id"), index=True),
+    Column("author", String(10), nullable=False, server_default="bot"),
+    Column("agent_id", Integer),
     Column("name", Text, nullable=False),
     Column("language", String(10), nullable=False),
     Column("text", Text, nullable=False),
     Column("buttons", JSON, nullable=False),
     Column("image", Text),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("delivery", String(10), nullable=False, server_default="none"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    # Not before then is the next try; it is also the claim of the edge that tries.
+    Column("next_attempt_at", UtcDateTime),
+    Column("delivery_error", Text),
+    Column("provider_message_id", Text),
     UniqueConstraint("conversation_id", "number"),
+    Index(None, "delivery", "next_attempt_at"),
 )
 
 consents = Table(

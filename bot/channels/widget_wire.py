@@ -70,6 +70,7 @@ def to_wire(reply: Outgoing) -> Answer:
     metadata = {
         "id": reply.number,
         "name": reply.name,
+        "author": reply.author,
         "language": reply.language,
         "message_id": reply.message_id,
         "at": reply.at.isoformat(),
