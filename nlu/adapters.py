@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
+from safetensors import SafetensorError, safe_open
+
 ADAPTERS_FOLDER = Path("training/adapters")
 MANIFEST = "manifest.json"
 PEFT_WEIGHTS = "adapter_model.safetensors"
 HEAD_WEIGHTS = "heads.safetensors"
 HEAD_SETTINGS = "heads.json"
+PEFT_SETTINGS = "adapter_config.json"
+NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}")
 FORMAT = 1
 
 
@@ -48,7 +54,7 @@ class Manifest:
 def write_manifest(folder: Path, *, name: str, encoder: str, method: str, training: Mapping[str, Any]) -> Manifest:
     """Hash the files that are served from `folder` and write its manifest; call it last."""
     served = sorted(path for path in folder.iterdir() if path.suffix in (".json", ".safetensors"))
-    files = {path.name: _sha256(path) for path in served if path.name not in (MANIFEST, "metrics.json")}
+    files = {path.name: sha256(path) for path in served if path.name not in (MANIFEST, "metrics.json")}
     created = datetime.now(UTC).isoformat(timespec="seconds")
     manifest = Manifest(name, encoder, method, files, created, training=dict(training))
     (folder / MANIFEST).write_text(json.dumps(asdict(manifest), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -59,17 +65,19 @@ def read_manifest(folder: Path, *, encoder: str | None = None) -> Manifest:
     """Return the manifest of a whole adapter.
 
     Raises `DamagedAdapterError` if a file is missing, changed or of another format, or if the adapter was trained on
-    another encoder than the one with the fingerprint `encoder`.
+    another encoder than the one with the fingerprint `encoder`. What the weights say is checked where they are loaded.
     """
     try:
-        manifest = Manifest(**json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
+        manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise DamagedAdapterError(f"{folder} has no {MANIFEST}: it is not an adapter, or not a whole one.") from error
-    except (ValueError, TypeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise DamagedAdapterError(f"{folder / MANIFEST} cannot be read: {error}") from error
+    if not NAME.fullmatch(manifest.name):
+        raise DamagedAdapterError(f"{folder / MANIFEST}: {manifest.name!r} is not a name an adapter may have.")
     if manifest.format != FORMAT:
         raise DamagedAdapterError(f"{folder} has format {manifest.format}; this Polydesk reads format {FORMAT}.")
-    for required in (PEFT_WEIGHTS, HEAD_WEIGHTS, HEAD_SETTINGS):
+    for required in (PEFT_WEIGHTS, PEFT_SETTINGS, HEAD_WEIGHTS, HEAD_SETTINGS):
         if required not in manifest.files:
             raise DamagedAdapterError(f"{folder / MANIFEST} does not list {required}.")
     for name, expected in manifest.files.items():
@@ -85,9 +93,27 @@ def _check_file(folder: Path, name: str, expected: str) -> None:
         raise DamagedAdapterError(f"{folder / MANIFEST} lists {name!r}, which is not a file an adapter may have.")
     if not path.is_file():
         raise DamagedAdapterError(f"{path} is missing.")
-    if _sha256(path) != expected:
+    if sha256(path) != expected:
         raise DamagedAdapterError(f"{path} is damaged: its SHA-256 is not the manifest's. Restore it, or train again.")
 
 
-def _sha256(path: Path) -> str:
+    _check_kind(path)
+
+
+def _check_kind(path: Path) -> None:
+    """Tell a file by its content, not by its name: a pickle renamed to safetensors is none."""
+    try:
+        if path.suffix == ".json":
+            msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+            return
+        with safe_open(str(path), framework="np") as tensors:
+            tensors.keys()
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise DamagedAdapterError(f"{path} is not JSON: {error}") from error
+    except SafetensorError as error:
+        raise DamagedAdapterError(f"{path} is not a safetensors file: {error}") from error
+
+
+def sha256(path: Path) -> str:
+    """Return a file's SHA-256 in hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -14,14 +14,20 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as onnx_state
 from tokenizers import Tokenizer
 
+from nlu.adapters import DamagedAdapterError
 from nlu.encoder import QUERY_PREFIX
 from nlu.heads import Heads, Scores
 
 MAX_TOKENS = 96
 EMBEDDING_TENSORS = ("embeddings.word_embeddings.weight", "bert.embeddings.word_embeddings.weight")
 PADDING_ID = 1
+ONNX_ERRORS = (
+    onnx_state.Fail, onnx_state.InvalidArgument, onnx_state.InvalidGraph, onnx_state.InvalidProtobuf,
+    onnx_state.NoSuchFile, onnx_state.NotImplemented, onnx_state.RuntimeException,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -54,16 +60,23 @@ class Embedder:
 
 
 class Classifier:
-    """One adapter, ready to answer. `name` and `version` are those of its manifest."""
+    """One adapter, ready to answer. `name` and `version` are those of its manifest.
+
+    Raises `DamagedAdapterError` if the served file cannot be run or does not fit the heads.
+    """
 
     def __init__(self, served: Path, heads: Heads, *, name: str, version: str, threads: int = 2) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        self.session = onnxruntime.InferenceSession(str(served), options, providers=["CPUExecutionProvider"])
         self.heads = heads
         self.name = name
         self.version = version
+        try:
+            self.session = onnxruntime.InferenceSession(str(served), options, providers=["CPUExecutionProvider"])
+            self._try_out()
+        except ONNX_ERRORS as error:
+            raise DamagedAdapterError(f"{served} cannot be run: {str(error).splitlines()[0]}") from error
 
     def pooled(self, batch: EncodedTexts) -> NDArray[np.float32]:
         """Return the pooled vectors [N, hidden] of a batch."""
@@ -73,6 +86,12 @@ class Classifier:
     def score(self, batch: EncodedTexts, languages: Sequence[str]) -> Scores:
         """Score a batch of messages in the given languages, in one pass."""
         return self.heads.score(self.pooled(batch), languages)
+
+    def _try_out(self) -> None:
+        hidden = self.heads.intent_weight.shape[-1]
+        vector = self.pooled(EncodedTexts(np.zeros((1, 2, hidden), np.float32), np.ones((1, 2), np.int64)))
+        if vector.shape != (1, hidden) or not np.isfinite(vector).all():
+            raise DamagedAdapterError(f"{self.name} does not fit its heads: its vectors are not [1, {hidden}] numbers.")
 
 
 def _map_embeddings(path: Path) -> NDArray[np.float32]:

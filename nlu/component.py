@@ -20,7 +20,9 @@ from rasa.shared.nlu.training_data.training_data import TrainingData
 
 from nlu.markets import GLOBAL_ADAPTER
 from nlu.parser import UNDETERMINED, Label, Parser, Prediction, Request
+from nlu.releases import domain_intents
 from nlu.segments import find_second_request
+from nlu.served import ServedAdapters
 
 SWITCH_LANGUAGE = "switch_language"
 WORD_JOINER = "\u2060"
@@ -43,9 +45,11 @@ class PolydeskNLU(GraphComponent, IntentClassifier):  # type: ignore[misc]
         execution_context: ExecutionContext,
     ) -> PolydeskNLU:
         """Make the component and load the adapters, so that the first customer does not wait for them."""
-        parser = Parser(threads=config["threads"])
+        adapters = ServedAdapters(domain=domain_intents(), threads=config["threads"])
+        parser = Parser(adapters=adapters)
         for name in {GLOBAL_ADAPTER, *(market.adapter for market in parser.markets if market.adapter)}:
-            parser.adapters[name]
+            adapters[name]
+        adapters.watch()
         return cls(parser)
 
     @staticmethod
@@ -56,6 +60,7 @@ class PolydeskNLU(GraphComponent, IntentClassifier):  # type: ignore[misc]
     # Rasa checks this signature and does not know the form `X | None`.
     def process(self, messages: list[Message], tracker: Optional[DialogueStateTracker] = None) -> list[Message]:  # noqa: UP045
         """Add what `parser` knows to the messages: Rasa's properties and those that actions and edge need."""
+        self.parser.adapters.take_over()
         conversation = conversation_language(tracker) if tracker else None
         for message in messages:
             self._process(message, conversation)

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.numpy import load_file
 
-from nlu.adapters import Manifest
+from nlu.adapters import PEFT_SETTINGS, PEFT_WEIGHTS, DamagedAdapterError, Manifest
 from nlu.encoder import fingerprint
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 SERVED_FOLDER = Path("models/served")
 OPSET = 17
+MERGEABLE = ("lora", "adalora", "ia3")
 
 
 def served_path(manifest: Manifest, folder: Path = SERVED_FOLDER) -> Path:
@@ -33,16 +35,29 @@ def served_path(manifest: Manifest, folder: Path = SERVED_FOLDER) -> Path:
 def export_adapter(adapter: Path, manifest: Manifest, *, encoder: str, folder: Path = SERVED_FOLDER) -> Path:
     """Write the served file of an adapter whose manifest has been checked, unless it is there; return its path."""
     target = served_path(manifest, folder)
-    if target.exists():
-        return target
-    folder.mkdir(parents=True, exist_ok=True)
-    body = _exported_body(encoder, folder)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as scratch:
+    if not target.exists():
+        write_served(adapter, manifest, target, encoder=encoder, bodies=folder)
+    return target
+
+
+def write_served(
+    adapter: Path, manifest: Manifest, target: Path, *, encoder: str, bodies: Path = SERVED_FOLDER
+) -> None:
+    """Write the served form of a checked adapter to `target` in one move; `bodies` keeps the exported encoder.
+
+    Raises `DamagedAdapterError` if the adapter's weights do not fit the encoder.
+    """
+    if manifest.method not in MERGEABLE:
+        raise DamagedAdapterError(
+            f"{adapter} is a {manifest.method} adapter: only {', '.join(MERGEABLE)} can be merged and served."
+        )
+    bodies.mkdir(parents=True, exist_ok=True)
+    body = _exported_body(encoder, bodies)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export-") as scratch:
         merged = Path(scratch) / "merged.onnx"
         _replace_weights(body, _changed_weights(encoder, adapter), merged)
         _quantise(merged, Path(scratch) / "int8.onnx")
         (Path(scratch) / "int8.onnx").replace(target)
-    return target
 
 
 def _exported_body(encoder: str, folder: Path) -> Path:
@@ -96,11 +111,23 @@ def _load_encoder(encoder: str) -> nn.Module:
 
 def _changed_weights(encoder: str, adapter: Path) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """Return (before, after) of each weight that merging the adapter changes."""
-    from peft import PeftModel
+    from peft import PeftModel, get_peft_model_state_dict
 
     base = _load_encoder(encoder)
     before = {name: tensor.clone() for name, tensor in base.state_dict().items()}
-    merged = PeftModel.from_pretrained(base, str(adapter)).float().merge_and_unload()
+    weights = load_file(str(adapter / PEFT_WEIGHTS))
+    if not all(np.isfinite(tensor).all() for tensor in weights.values()):
+        raise DamagedAdapterError(f"{adapter / PEFT_WEIGHTS} has values that are no numbers.")
+    try:
+        adapted = PeftModel.from_pretrained(base, str(adapter)).float()
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        # What peft raises for settings and shapes that do not fit; its messages fill pages.
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DamagedAdapterError(f"{adapter} does not fit the encoder: {reason}") from error
+    # peft passes over weights that it misses or does not know.
+    if set(weights) != set(get_peft_model_state_dict(adapted)):
+        raise DamagedAdapterError(f"{adapter / PEFT_WEIGHTS} has other weights than {PEFT_SETTINGS} asks for.")
+    merged = adapted.merge_and_unload()
     pairs = [(before[name].numpy(), after.numpy()) for name, after in merged.state_dict().items()]
     return [(old, new) for old, new in pairs if not np.array_equal(old, new)]
 

@@ -11,15 +11,17 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from nlu.adapters import HEAD_SETTINGS, HEAD_WEIGHTS
+from nlu.adapters import HEAD_SETTINGS, HEAD_WEIGHTS, DamagedAdapterError
 
 Floats = NDArray[np.float32]
+SIGNALS = 3
 
 
 @dataclass(frozen=True)
@@ -113,12 +115,46 @@ class Heads:
 
     @classmethod
     def load(cls, folder: Path) -> Heads:
-        """Read heads from an adapter's folder, whose manifest has been checked."""
-        fields = json.loads((folder / HEAD_SETTINGS).read_text(encoding="utf-8"))
-        settings: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
+        """Read heads from an adapter's folder, whose manifest has been checked.
+
+        Raises `DamagedAdapterError` if labels, weights and calibration do not fit each other.
+        """
+        try:
+            settings = msgspec.json.decode((folder / HEAD_SETTINGS).read_bytes(), type=HeadSettings)
+            heads = cls(settings=settings, **load_file(str(folder / HEAD_WEIGHTS)))
+        except (msgspec.MsgspecError, SafetensorError, TypeError) as error:
+            raise DamagedAdapterError(f"{folder}: the heads cannot be read: {error}") from error
+        fault = heads._fault()
+        if fault:
+            raise DamagedAdapterError(f"{folder}: {fault}.")
+        return heads
+
+    def _fault(self) -> str | None:
+        """Say what does not fit; None if everything does."""
+        settings = self.settings
+        rows, hidden = len(settings.intents) + settings.has_out_of_scope_row, self.intent_weight.shape[-1:]
+        expected = {
+            "intent_weight": (rows, *hidden),
+            "intent_bias": (rows,),
+            "sentiment_weight": (len(settings.sentiments), *hidden),
+            "sentiment_bias": (len(settings.sentiments),),
+            "centroids": (len(settings.intents), *hidden),
         }
-        return cls(settings=HeadSettings(**settings), **load_file(str(folder / HEAD_WEIGHTS)))
+        for name, shape in expected.items():
+            weights = getattr(self, name)
+            if weights.shape != shape:
+                return f"{HEAD_WEIGHTS}, {name} has the shape {weights.shape}; the labels want {shape}"
+            if not np.isfinite(weights).all():
+                return f"{HEAD_WEIGHTS}, {name} has values that are no numbers"
+        temperatures = [settings.intent_temperature, settings.sentiment_temperature]
+        if any("" not in each or min(each.values()) <= 0 for each in temperatures):
+            return f"{HEAD_SETTINGS}: a temperature is missing or not above 0"
+        signals = (settings.signal_mean, settings.signal_scale, settings.out_of_scope_weights)
+        if any(len(each) != SIGNALS for each in signals) or min(settings.signal_scale) <= 0:
+            return f"{HEAD_SETTINGS}: the out-of-scope score needs {SIGNALS} means, scales above 0, and weights"
+        if not 0 < settings.threshold < 1:
+            return f"{HEAD_SETTINGS}: the threshold {settings.threshold} is not between 0 and 1"
+        return None
 
 
 def scale_confidence(raw: Floats, threshold: float) -> Floats:

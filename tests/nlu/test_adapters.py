@@ -9,6 +9,8 @@ from safetensors.numpy import save_file
 
 from nlu.adapters import DamagedAdapterError, read_manifest, write_manifest
 
+FILES = ["adapter_model.safetensors", "adapter_config.json", "heads.safetensors", "heads.json"]
+
 
 @pytest.fixture
 def adapter(tmp_path: Path) -> Path:
@@ -16,7 +18,8 @@ def adapter(tmp_path: Path) -> Path:
     folder.mkdir()
     for name in ("adapter_model.safetensors", "heads.safetensors"):
         save_file({"weight": np.arange(6, dtype=np.float32)}, str(folder / name))
-    (folder / "heads.json").write_text("{}", encoding="utf-8")
+    for name in ("heads.json", "adapter_config.json"):
+        (folder / name).write_text("{}", encoding="utf-8")
     write_manifest(folder, name="xx-XX", encoder="abc", method="lora", training={})
     return folder
 
@@ -34,7 +37,7 @@ def test_the_version_changes_with_the_weights_and_only_with_them(adapter: Path) 
     assert read_manifest(adapter).version != before
 
 
-@pytest.mark.parametrize("name", ["adapter_model.safetensors", "heads.safetensors", "heads.json"])
+@pytest.mark.parametrize("name", FILES)
 def test_one_changed_byte_in_any_file_is_refused(adapter: Path, name: str) -> None:
     content = bytearray((adapter / name).read_bytes())
     content[len(content) // 2] ^= 1
@@ -43,7 +46,7 @@ def test_one_changed_byte_in_any_file_is_refused(adapter: Path, name: str) -> No
         read_manifest(adapter)
 
 
-@pytest.mark.parametrize("name", ["adapter_model.safetensors", "heads.safetensors", "heads.json", "manifest.json"])
+@pytest.mark.parametrize("name", [*FILES, "manifest.json"])
 def test_a_missing_file_is_refused(adapter: Path, name: str) -> None:
     (adapter / name).unlink()
     with pytest.raises(DamagedAdapterError, match=name):
