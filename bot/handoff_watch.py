@@ -134,14 +134,20 @@ class HandoffWatch:
         return "agent_silent" if waits_long else None
 
 
-def available_agents(session: Session, at: datetime) -> list[int]:
-    """Return the ids of the agents who take conversations now: available, and with a page of the console open."""
-    query = (
-        select(agents.c.id)
-        .join(agent_sessions, agent_sessions.c.agent_id == agents.c.id)
-        .where(agents.c.available, agents.c.disabled_at.is_(None), agent_sessions.c.seen_at > at - SEEN_WITHIN)
-    )
-    return list(session.execute(query.distinct()).scalars())
+def agents_here(session: Session, at: datetime) -> set[int]:
+    """Return the ids of the agents who have a page of the console open."""
+    return set(session.execute(_here(at)).scalars())
+
+
+def available_agents(session: Session, at: datetime) -> set[int]:
+    """Return the ids of those of them who take conversations now."""
+    return set(session.execute(_here(at).where(agents.c.available)).scalars())
+
+
+def _here(at: datetime) -> Any:
+    with_page_open = agent_sessions.c.agent_id == agents.c.id
+    query = select(agents.c.id).join(agent_sessions, with_page_open).distinct()
+    return query.where(agents.c.disabled_at.is_(None), agent_sessions.c.seen_at > at - SEEN_WITHIN)
 
 
 def _unanswered_since(session: Session, conversation: str) -> datetime | None:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from actions.database import reading, transaction
 from bot.conversations import AGENT, BOT, CLOSED, Conversation, hold, next_number
+from bot.ownership import change
 from bot.tables import LEFT_TO_AGENT, WAITING, conversations, messages
 
 Kind = Literal["text", "button", "image", "voice", "location", "other"]
@@ -52,6 +53,7 @@ class Stored:
     market: str
     language_hint: str | None
     kind: Kind
+    attachment: dict[str, Any] | None
     state: str
 
 
@@ -93,6 +95,13 @@ class Inbox:
             )
             return _from_row(session.execute(_this(incoming)).one()), True
 
+    def find(self, channel: str, *, account: str, message_id: str) -> Stored | None:
+        """Return the message that an account gave this id, or None."""
+        this = select(messages).filter_by(channel=channel, account=account, message_id=message_id)
+        with reading(self._engine) as session:
+            row = session.execute(this).one_or_none()
+            return _from_row(row) if row else None
+
     def next(self, conversation: str) -> Stored | None:
         """Return the conversation's oldest message that waits for an answer."""
         query = select(messages).where(messages.c.conversation_id == conversation, messages.c.state == WAITING)
@@ -129,10 +138,9 @@ def leave_waiting(session: Session, conversation: str) -> int:
 
 def _heard(session: Session, held: Conversation, now: datetime) -> None:
     """Note that the customer wrote, and give a closed conversation back to the bot."""
-    values: dict[str, Any] = {"last_customer_at": now}
     if held.status == CLOSED:
-        values |= {"status": BOT, "status_at": now, "agent_id": None, "handoff_reason": None, "ticket": None}
-    session.execute(update(conversations).where(conversations.c.id == held.id).values(values))
+        change(session, held.id, BOT, at=now, reason="customer_wrote")
+    session.execute(update(conversations).where(conversations.c.id == held.id).values(last_customer_at=now))
 
 
 def _this(incoming: Incoming) -> Any:
@@ -154,5 +162,6 @@ def _from_row(row: Any) -> Stored:
         market=row.market,
         language_hint=row.language_hint,
         kind=row.kind,
+        attachment=row.attachment,
         state=row.state,
     )

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from actions.database import reading, transaction
 from bot.conversations import BOT, QUEUED, Conversation, hold, next_number
 from bot.inbox import Stored
-from bot.rasa_client import Button, Handoff, Reply, TurnResult
+from bot.ownership import queue
+from bot.rasa_client import Button, Reply, TurnResult
 from bot.tables import (
     DELIVERED,
     DONE,
@@ -87,7 +88,8 @@ class Outbox:
                 return []
             for reply in result.replies:
                 if reply.handoff:
-                    _queue(session, held, reply.handoff)
+                    handoff = reply.handoff
+                    queue(session, held.id, at=datetime.now(UTC), reason=handoff.reason, ticket=handoff.ticket)
             spoken = [reply for reply in result.replies if reply.text or reply.buttons or reply.image]
             return [_add(session, held, reply, message=message) for reply in spoken]
 
@@ -144,21 +146,27 @@ class Outbox:
             return read_outgoing(session, (replies.c.conversation_id == conversation) & (replies.c.number > number))
 
     def offers(self, conversation: str, payload: str) -> bool:
-        """Whether the conversation's last bot turn has a button with this payload.
+        """Whether the conversation's last bot turn has a button with this payload."""
+        return any(button["payload"] == payload for buttons in self._offered(conversation) for button in buttons)
 
-        An apology is not a turn of the dialogue: the buttons before it are still what the customer may choose from.
+    def offered(self, conversation: str) -> list[dict[str, str]]:
+        """Return the buttons that the customer saw last, of those that the last bot turn offers."""
+        return next((buttons for buttons in self._offered(conversation) if buttons), [])
+
+    def _offered(self, conversation: str) -> list[list[dict[str, str]]]:
+        """Return the buttons of each reply of the conversation's last bot turn, the last one's first.
+
+        What the edge says, an apology or a notice, is no turn of the dialogue: the buttons before it may still be chosen.
         """
-        turns = replies.outerjoin(messages, replies.c.answers == messages.c.id)
-        spoken = (replies.c.conversation_id == conversation) & (func.coalesce(messages.c.state, DONE) == DONE)
+        spoken = (replies.c.conversation_id == conversation, replies.c.author == "bot")
         with reading(self._engine) as session:
-            latest = select(replies.c.answers).select_from(turns).where(spoken).order_by(replies.c.number.desc())
-            row = session.execute(latest.limit(1)).one_or_none()
+            latest = select(replies.c.answers).where(*spoken).order_by(replies.c.number.desc()).limit(1)
+            row = session.execute(latest).one_or_none()
             if row is None:
-                return False
+                return []
             same_turn = replies.c.answers.is_not_distinct_from(row.answers)
-            offers = select(replies.c.buttons).where(replies.c.conversation_id == conversation, same_turn)
-            offered = session.execute(offers).scalars()
-            return any(button["payload"] == payload for buttons in offered for button in buttons)
+            offers = select(replies.c.buttons).where(*spoken, same_turn).order_by(replies.c.number.desc())
+            return list(session.execute(offers).scalars())
 
 
 def read_outgoing(session: Session, condition: Any) -> list[Outgoing]:
@@ -236,11 +244,6 @@ def _delivery(held: Conversation, now: datetime, *, in_turn: bool) -> dict[str, 
         return {"delivery": FETCHED}
     pushed = in_turn and held.channel in PUSHING_CHANNELS
     return {"delivery": PENDING, "next_attempt_at": now + PUSHED_WITHIN if pushed else now}
-
-
-def _queue(session: Session, held: Conversation, handoff: Handoff) -> None:
-    since = {} if held.status == QUEUED else {"status_at": datetime.now(UTC)}
-    _change(session, held.id, status=QUEUED, handoff_reason=handoff.reason, ticket=handoff.ticket, **since)
 
 
 def _change(session: Session, conversation: str, **values: Any) -> None:

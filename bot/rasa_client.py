@@ -37,9 +37,9 @@ class Button(msgspec.Struct, frozen=True):
 
 
 class Handoff(msgspec.Struct, frozen=True):
-    """A person is asked for: the ticket's reference and a short stable word why."""
+    """A person should look: a short stable word why, and the ticket's reference where the customer was told one."""
 
-    ticket: str
+    ticket: str | None
     reason: str
 
 

@@ -1,0 +1,1 @@
+"""The console: the pages on which agents see the queue and talk to customers. Served by the edge below `/console`."""
