@@ -54,6 +54,13 @@ class Scores:
     out_of_scope: Floats
     confidence: Floats
 
+    def at(self, rows: Sequence[int]) -> Scores:
+        """Return the scores of some of the messages, by their places."""
+        places = np.asarray(rows, dtype=int)
+        return Scores(
+            self.intents[places], self.sentiments[places], self.out_of_scope[places], self.confidence[places]
+        )
+
 
 @dataclass(frozen=True)
 class Heads:

@@ -12,13 +12,18 @@ from pathlib import Path
 from nlu.adapters import ADAPTERS_FOLDER, DamagedAdapterError
 from nlu.encoder import EncoderError
 from nlu.markets import MarketsFileError, UnknownMarketError
+from nlu.releases import DomainFileError
 from training.dataset import DatasetError
+from training.outcomes import OutcomeError
 
-BAD_INPUT = (DatasetError, DamagedAdapterError, EncoderError, MarketsFileError, UnknownMarketError)
+BAD_INPUT = (DatasetError, DamagedAdapterError, DomainFileError, EncoderError, MarketsFileError, UnknownMarketError)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one step; returns the exit code: 0, or 2 with one line on standard error for bad input."""
+    """Run one step; returns the exit code, and says on standard error why it is not 0.
+
+    2 is bad input, 1 no room on the disk, 3 refused by the gate, 4 that another run is at it.
+    """
     options = _parser().parse_args(arguments)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -29,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BAD_INPUT as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    except OutcomeError as outcome:
+        sys.stderr.write(f"{outcome}\n")
+        return outcome.exit_code
     return 0
 
 
@@ -69,7 +77,33 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--data", nargs="+", type=Path, required=True, metavar="FILE")
     evaluate.add_argument("--json", type=Path, metavar="OUT")
     evaluate.set_defaults(module="training.commands", function="evaluate_rows")
+    _add_releases(steps)
     return parser
+
+
+def _add_releases(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    promote = steps.add_parser("promote", help="let an adapter serve a market, if nothing got worse")
+    promote.add_argument("--adapter", type=Path, required=True, metavar="DIR")
+    promote.add_argument("--market", required=True, help="such as de-DE, or global")
+    promote.add_argument("--data", nargs="+", type=Path, metavar="FILE", help="the rows it learned from, to be checked")
+    promote.add_argument("--force", action="store_true", help="even if the gate refuses it; needs --reason")
+    promote.add_argument("--reason", metavar="TEXT", help="why it is forced; kept with the release")
+    promote.set_defaults(module="training.release_commands", function="promote_adapter")
+
+    rollback = steps.add_parser("rollback", help="let an earlier release serve a market again")
+    rollback.add_argument("--market", required=True)
+    rollback.add_argument("--to", type=int, metavar="N", help="its number, 0 is the shipped one (default: the parent)")
+    rollback.set_defaults(module="training.release_commands", function="roll_back")
+
+    releases = steps.add_parser("releases", help="list releases: which serves, where each comes from")
+    releases.add_argument("--market")
+    releases.add_argument("--learned-from", type=int, metavar="TRANSCRIPT", help="only those that learned from it")
+    releases.add_argument("--json", action="store_true", help="as JSON, with the history")
+    releases.set_defaults(module="training.release_commands", function="list_releases")
+
+    retrain = steps.add_parser("retrain", help="learn from the labels since the last release, and promote or refuse")
+    retrain.add_argument("--market", required=True)
+    retrain.set_defaults(module="training.retrain", function="main")
 
 
 if __name__ == "__main__":

@@ -32,17 +32,11 @@ def evaluate(
         for language in languages:
             rows = [position for position, example in enumerate(examples) if example.language == language]
             part = [examples[position] for position in rows]
-            result["languages"][language] = _metrics(part, _rows(scores, rows), intents, sentiments)
+            result["languages"][language] = _metrics(part, scores.at(rows), intents, sentiments)
         accuracies = [part["accuracy"] for part in result["languages"].values() if "accuracy" in part]
         if accuracies:
             result["mean_language_accuracy"] = round(float(np.mean(accuracies)), 2)
     return result
-
-
-def _rows(scores: Scores, rows: Sequence[int]) -> Scores:
-    return Scores(
-        scores.intents[rows], scores.sentiments[rows], scores.out_of_scope[rows], scores.confidence[rows]
-    )
 
 
 def _metrics(

@@ -1,0 +1,80 @@
+"""What a served adapter answers to labelled messages, in the form that gate and report compare. Touches nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlu.classifier import Classifier, Embedder
+from nlu.heads import HeadSettings, Scores
+from training.dataset import OUT_OF_SCOPE, Example
+
+BATCH_SIZE = 32
+DECISION = 0.5  # the confidence at an adapter's own threshold (nlu/heads.py)
+
+Texts = NDArray[np.str_]
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """One adapter's answers to N messages.
+
+    `decisions` are intents, or `out_of_scope` where the adapter's own threshold says so; `intents` the best ones before
+    it, and `probabilities` theirs; "" stands for no answer (an adapter without such labels).
+    """
+
+    decisions: Texts
+    intents: Texts
+    probabilities: Floats
+    sentiments: Texts
+
+    @classmethod
+    def of(cls, scores: Scores, settings: HeadSettings) -> Answers:
+        """Read the answers out of scores [N]."""
+        intents = _best(scores.intents, settings.intents)
+        decisions = np.where(scores.confidence >= DECISION, intents, OUT_OF_SCOPE)
+        return cls(
+            decisions=decisions if settings.intents else intents,
+            intents=intents,
+            probabilities=scores.intents.max(axis=1, initial=0.0),
+            sentiments=_best(scores.sentiments, settings.sentiments),
+        )
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The labels of N messages; "" where one is missing."""
+
+    languages: Texts
+    intents: Texts
+    sentiments: Texts
+
+    @classmethod
+    def of(cls, examples: Sequence[Example]) -> Truth:
+        """Read the labels of examples."""
+        return cls(
+            languages=np.array([example.language for example in examples], dtype=str),
+            intents=np.array([example.intent or "" for example in examples], dtype=str),
+            sentiments=np.array([example.sentiment or "" for example in examples], dtype=str),
+        )
+
+
+def score_served(classifier: Classifier, embedder: Embedder, examples: Sequence[Example]) -> Scores:
+    """Score messages in their order, in batches of like length; equal examples make equal batches."""
+    order = sorted(range(len(examples)), key=lambda place: (len(examples[place].text.encode()), place))
+    parts = []
+    for start in range(0, len(order), BATCH_SIZE):
+        rows = [examples[place] for place in order[start : start + BATCH_SIZE]]
+        parts.append(classifier.score(embedder([row.text for row in rows]), [row.language for row in rows]))
+    back = np.argsort(np.array(order, dtype=int))
+    return Scores(*(np.concatenate([getattr(part, name) for part in parts])[back] for name in Scores.__annotations__))
+
+
+def _best(probabilities: Floats, labels: Sequence[str]) -> Texts:
+    if not labels:
+        return np.full(len(probabilities), "", dtype=str)
+    return np.asarray(np.array(labels, dtype=str)[probabilities.argmax(axis=1)])

@@ -1,0 +1,163 @@
+"""From an adapter folder to the release that serves: check, make the served form, measure both, ask the gate, publish.
+
+Everything is measured in the served form, as customers meet it. Nothing is visible of a candidate before all of it is
+written, and what served before serves on whenever something goes wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from nlu.adapters import Manifest, read_manifest
+from nlu.classifier import Classifier
+from nlu.heads import Heads
+from nlu.markets import GLOBAL_ADAPTER, load_markets
+from nlu.releases import SERVED, DamagedReleaseError, Release, domain_intents
+from nlu.served import ServedAdapters
+from training.answers import Answers, Truth, score_served
+from training.dataset import DatasetError, Example
+from training.disk import needing_room
+from training.gate import Verdict, judge
+from training.held_back import judging_rows
+from training.labelled import as_examples, labelled_rows, markets_served_by, own_engine
+from training.outcomes import RefusedError
+from training.poison import Contradictions, LabelFinding, contradictions, judge_labels
+from training.release import Releases
+
+LABEL_NOTE = "labels.json"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What is to serve a market. `reason` forces it past the gate; `learned` are its new rows, to be checked for
+    poison (None: what its training noted of them counts)."""
+
+    adapter: Path
+    market: str
+    reason: str | None = None
+    learned: Sequence[Example] | None = None
+
+
+def promote(candidate: Candidate, served: ServedAdapters) -> Release:
+    """Let a candidate serve its market if the gate does not refuse it, or with a reason even then.
+
+    Raises `RefusedError`, `DamagedAdapterError` for an adapter that cannot be served, `NoRoomError` for a full disk.
+    """
+    name = adapter_name(candidate.market)
+    manifest = read_manifest(candidate.adapter, encoder=served.fingerprint)
+    _refuse_unknown_intents(candidate.adapter)
+    releases = Releases(served.fingerprint, folder=served.releases)
+    with (
+        needing_room(f"Nothing was promoted; what served {name} serves on."),
+        releases.staged(name, candidate.adapter, manifest, encoder=served.encoder) as staged,
+    ):
+        # Another promotion may have come first while this one waited for its turn.
+        served.look()
+        served.take_over()
+        verdict = compare(candidate, name, staged, manifest, served, releases)
+        if verdict.refused and not candidate.reason:
+            releases.note_refusal(name, manifest.version, verdict.reasons)
+            raise RefusedError(name, verdict.reasons)
+        return releases.publish(name, staged, manifest, reason=candidate.reason, gate=as_json(verdict))
+
+
+def adapter_name(market: str) -> str:
+    """Return the name under which a market's releases are kept; `global` is one, too. Raises `DatasetError`."""
+    if market == GLOBAL_ADAPTER:
+        return GLOBAL_ADAPTER
+    name = load_markets()[market].adapter
+    if name is None:
+        raise DatasetError(
+            f"The global adapter serves {market}: add `adapter: {market}` to its row in markets.yml, restart, and "
+            "promote again."
+        )
+    return name
+
+
+def compare(
+    candidate: Candidate, name: str, staged: Path, manifest: Manifest, served: ServedAdapters, releases: Releases
+) -> Verdict:
+    """Measure the staged candidate and what serves `name` on equal rows, and return the gate's verdict."""
+    own = [language for market in markets_served_by(name) for language in market.languages]
+    rows = [*judging_rows(own), *_reviewed(name)]
+    challenger = Classifier(staged / SERVED, Heads.load(staged), name=name, version=manifest.version)
+    serving = served[name]
+    before = score_served(serving, served.embedder, rows)
+    after = score_served(challenger, served.embedder, rows)
+    at_home = [place for place, row in enumerate(rows) if row.language in own]
+    usual = contradictions([rows[place] for place in at_home], before.at(at_home), serving.heads.settings.intents)
+    return judge(
+        Truth.of(rows),
+        Answers.of(before, serving.heads.settings),
+        Answers.of(after, challenger.heads.settings),
+        served_languages=own or {row.language for row in rows},
+        labels=_labels(candidate, serving, served, usual + _accepted(releases, name)),
+    )
+
+
+def note_labels(adapter: Path, learned: Sequence[Example], name: str, served: ServedAdapters) -> None:
+    """Leave in an adapter's folder how the labels that it learned from agree with what serves: the gate's evidence."""
+    found = _contradictions(learned, served[name], served)
+    (adapter / LABEL_NOTE).write_bytes(msgspec.json.encode(asdict(found)) + b"\n")
+
+
+def as_json(verdict: Verdict) -> dict[str, Any]:
+    """Return a verdict as a release's manifest keeps it."""
+    return {"refused": verdict.refused, "reasons": verdict.reasons, **asdict(verdict)}
+
+
+def _refuse_unknown_intents(adapter: Path) -> None:
+    unknown = sorted(set(Heads.load(adapter).settings.intents) - domain_intents())
+    if unknown:
+        raise DatasetError(
+            f"The dialogue does not know {', '.join(unknown)}. Add each under `intents:` in domain.yml, say in "
+            "bot/dialogue/rules.yml what happens then, write its reply in bot/replies/, restart, and promote again."
+        )
+
+
+def _reviewed(name: str) -> list[Example]:
+    """Return the test rows that people have labelled in the name's markets; all markets' for the global adapter."""
+    markets = list(load_markets()) if name == GLOBAL_ADAPTER else markets_served_by(name)
+    engine = own_engine()
+    try:
+        return [
+            example
+            for market in markets
+            for example in as_examples(labelled_rows(engine, [market.code]).test, market.language)
+        ]
+    finally:
+        engine.dispose()
+
+
+def _labels(
+    candidate: Candidate, serving: Classifier, served: ServedAdapters, usual: Contradictions
+) -> LabelFinding | None:
+    if candidate.learned is not None:
+        return judge_labels(_contradictions(candidate.learned, serving, served), usual)
+    note = candidate.adapter / LABEL_NOTE
+    if not note.exists():
+        return None
+    try:
+        return judge_labels(msgspec.json.decode(note.read_bytes(), type=Contradictions), usual)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise DamagedReleaseError(f"{note} cannot be read: {error}") from error
+
+
+def _contradictions(rows: Sequence[Example], serving: Classifier, served: ServedAdapters) -> Contradictions:
+    intents = serving.heads.settings.intents
+    comparable = [row for row in rows if row.intent in intents]
+    if not comparable:
+        return Contradictions()
+    return contradictions(comparable, score_served(serving, served.embedder, comparable), intents)
+
+
+def _accepted(releases: Releases, name: str) -> Contradictions:
+    """Count over the label batches of earlier releases that the gate let pass."""
+    passed = [releases.read(name, number) for number in releases.numbers(name)]
+    batches = [release.gate.get("labels") for release in passed if release.reason is None]
+    return sum((Contradictions(**batch["batch"]) for batch in batches if batch), Contradictions())

@@ -1,0 +1,249 @@
+"""Keeps releases: numbers, signs and publishes them, moves the pointer to the one that serves, remembers who did what.
+
+The layout and the reading side are `nlu/releases.py`'s. Touches the releases' folder and, to sign, the key.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from filelock import FileLock
+
+from nlu.adapters import MANIFEST, DamagedAdapterError, Manifest, sha256
+from nlu.export import write_served
+from nlu.heads import Heads
+from nlu.releases import (
+    HISTORY,
+    LINEAGE,
+    POINTER,
+    RELEASE,
+    SERVED,
+    SHIPPED,
+    SIGNATURE,
+    DamagedReleaseError,
+    Pointer,
+    Release,
+    read_pointer,
+    read_public_key,
+    read_release,
+    releases_folder,
+)
+from training.disk import append_durably, sync_files, sync_folder, write_durably
+from training.outcomes import UnknownReleaseError
+from training.signing import signing_key
+
+METRICS = "metrics.json"
+CARD = "README.md"
+Action = Literal["promote", "rollback", "refuse"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of the history: who moved the pointer of a name, or had a candidate refused, and why."""
+
+    at: str
+    by: str
+    action: Action
+    release: int
+    before: int
+    version: str
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """What a release learned from: ids of transcripts, and rows by source; `until` is when the last label was given."""
+
+    transcripts: tuple[int, ...] = ()
+    sources: Mapping[str, int] = field(default_factory=dict)
+    until: datetime | None = None
+
+
+class Releases:
+    """The releases below one folder, for adapters of the encoder with the given fingerprint."""
+
+    def __init__(self, encoder: str, *, folder: Path | None = None) -> None:
+        self.folder = folder or releases_folder()
+        self.encoder = encoder
+
+    def names(self) -> list[str]:
+        """Return the adapter names that have a history."""
+        return sorted(path.parent.name for path in self.folder.glob(f"*/{HISTORY}"))
+
+    def pointer(self, name: str) -> Pointer:
+        """Return which release of `name` serves."""
+        return read_pointer(self.folder / name)
+
+    def read(self, name: str, number: int) -> Release:
+        """Return a release after checking it. Raises `UnknownReleaseError` or `DamagedAdapterError`."""
+        if not (self.folder / name / str(number)).is_dir():
+            known = ", ".join(map(str, [SHIPPED, *self.numbers(name)]))
+            raise UnknownReleaseError(f"{name} has no release {number}; it has {known}.")
+        key = read_public_key(self.folder)
+        return read_release(self.folder / name / str(number), key=key, name=name, encoder=self.encoder)
+
+    def numbers(self, name: str) -> list[int]:
+        """Return the numbers of the releases of `name`, without the shipped one, oldest first."""
+        folder = self.folder / name
+        paths = folder.iterdir() if folder.is_dir() else ()
+        return sorted(int(path.name) for path in paths if path.name.isdecimal() and path.is_dir())
+
+    def history(self, name: str) -> list[Event]:
+        """Return what was done with `name`, oldest first."""
+        path = self.folder / name / HISTORY
+        lines = path.read_bytes().splitlines() if path.exists() else []
+        try:
+            return [msgspec.json.decode(line, type=Event) for line in lines]
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise DamagedReleaseError(f"{path} cannot be read: {error}") from error
+
+    def learned_until(self, name: str) -> datetime | None:
+        """Return the time of the last label that any release of `name` learned from, also one that was taken back."""
+        lineages = [read_lineage(self.folder / name / str(number) / LINEAGE) for number in self.numbers(name)]
+        return max((lineage.until for lineage in lineages if lineage.until), default=None)
+
+    def learned_from(self, transcript: int) -> list[tuple[str, int]]:
+        """Return the releases, by name and number, that learned from a transcript."""
+        return [
+            (name, number)
+            for name in self.names()
+            for number in self.numbers(name)
+            if transcript in read_lineage(self.folder / name / str(number) / LINEAGE).transcripts
+        ]
+
+    @contextmanager
+    def staged(self, name: str, adapter: Path, manifest: Manifest, *, encoder: str) -> Iterator[Path]:
+        """Copy a checked adapter to where it can become a release, with its served form; gone afterwards if it did not.
+
+        `encoder` is the encoder's folder or hub name. Nobody else changes the releases of `name` meanwhile.
+        """
+        target = self.folder / name
+        target.mkdir(parents=True, exist_ok=True)
+        with FileLock(target / ".lock"), tempfile.TemporaryDirectory(dir=target, prefix=".staged-") as scratch:
+            folder = Path(scratch) / "release"
+            folder.mkdir()
+            for file in (*manifest.files, MANIFEST):
+                shutil.copyfile(adapter / file, folder / file)
+            for file in (METRICS, CARD, LINEAGE):
+                if (adapter / file).is_file():
+                    shutil.copyfile(adapter / file, folder / file)
+            if not (folder / LINEAGE).exists():
+                sources = manifest.training.get("sources", {})
+                (folder / LINEAGE).write_bytes(msgspec.json.encode({"transcripts": [], "sources": sources}))
+            write_served(folder, manifest, folder / SERVED, encoder=encoder)
+            yield folder
+
+    def publish(
+        self, name: str, staged: Path, manifest: Manifest, *, reason: str | None, gate: Mapping[str, object]
+    ) -> Release:
+        """Sign the staged folder, give it its number, and let it serve. Call it within `staged`."""
+        pointer = self.pointer(name)
+        release = Release(
+            number=self._next_number(name),
+            name=name,
+            version=manifest.version,
+            encoder=manifest.encoder,
+            parent=pointer.release,
+            created=_now(),
+            by=who(),
+            intents=Heads.load(staged).settings.intents,
+            files={path.name: sha256(path) for path in sorted(staged.iterdir())},
+            transcripts=len(read_lineage(staged / LINEAGE).transcripts),
+            reason=reason,
+            gate=gate,
+            metrics=_metrics(staged / METRICS),
+        )
+        content = msgspec.json.format(msgspec.json.encode(release), indent=2) + b"\n"
+        (staged / SIGNATURE).write_bytes(signing_key(self.folder).sign(content))
+        (staged / RELEASE).write_bytes(content)
+        sync_files(staged)
+        staged.replace(self.folder / name / str(release.number))
+        sync_folder(self.folder / name)
+        self._point(name, Pointer(release.number, pointer.release), "promote", release.version, reason or "")
+        return release
+
+    def roll_back(self, name: str, *, to: int | None = None) -> Pointer:
+        """Let an earlier release serve again: the one that the serving one replaced, or `to`.
+
+        Raises `UnknownReleaseError` if there is none, `DamagedAdapterError` if it cannot serve any more.
+        """
+        (self.folder / name).mkdir(parents=True, exist_ok=True)
+        with FileLock(self.folder / name / ".lock"):
+            serving = self.pointer(name).release
+            if to is None and serving == SHIPPED:
+                raise UnknownReleaseError(f"{name} is served by the adapter that Polydesk ships: nothing came before.")
+            target = to if to is not None else self._replaced_by(name, serving)
+            if target == serving:
+                raise UnknownReleaseError(f"Release {target} of {name} serves already.")
+            version = "" if target == SHIPPED else self.read(name, target).version
+            pointer = Pointer(target, serving)
+            self._point(name, pointer, "rollback", version, "")
+        return pointer
+
+    def note_refusal(self, name: str, version: str, reasons: list[str]) -> None:
+        """Remember that a candidate was refused. Call it within `staged`."""
+        serving = self.pointer(name).release
+        self._note(name, Event(_now(), who(), "refuse", serving, serving, version, "; ".join(reasons)))
+
+    def _replaced_by(self, name: str, number: int) -> int:
+        try:
+            return self.read(name, number).parent
+        except (DamagedAdapterError, UnknownReleaseError):
+            return self.pointer(name).before
+
+    def _next_number(self, name: str) -> int:
+        numbers = [*self.numbers(name), *(event.release for event in self.history(name))]
+        return max(numbers, default=SHIPPED) + 1
+
+    def _point(self, name: str, pointer: Pointer, action: Action, version: str, why: str) -> None:
+        # The history comes first: nothing serves without a line that says who let it.
+        self._note(name, Event(_now(), who(), action, pointer.release, pointer.before, version, why))
+        write_durably(self.folder / name / POINTER, msgspec.json.encode(pointer) + b"\n")
+
+    def _note(self, name: str, event: Event) -> None:
+        append_durably(self.folder / name / HISTORY, msgspec.json.encode(event))
+
+
+def read_lineage(path: Path) -> Lineage:
+    """Read a release's or an adapter's lineage. Raises `DamagedReleaseError`."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Lineage)
+    except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise DamagedReleaseError(f"{path} cannot be read: {error}") from error
+
+
+def write_lineage(adapter: Path, lineage: Lineage) -> None:
+    """Write what an adapter learned from into its folder."""
+    tidy = replace(lineage, transcripts=tuple(sorted(set(lineage.transcripts))))
+    (adapter / LINEAGE).write_bytes(msgspec.json.encode(tidy) + b"\n")
+
+
+def who() -> str:
+    """Name the account that runs this."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"
+
+
+def _metrics(path: Path) -> Mapping[str, object]:
+    if not path.exists():
+        return {}
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, object])
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise DamagedReleaseError(f"{path} cannot be read: {error}") from error
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
