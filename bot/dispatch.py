@@ -1,38 +1,37 @@
 """Dispatch: has each conversation's messages answered in order, one at a time, and conversations side by side.
 
-Works from the inbox, so that it takes up after a restart what was stored and not answered.
+Works from the inbox by claims in the database: any number of edges share the work, and take up what a dead one left.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Literal, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+from weakref import WeakValueDictionary
 
 import structlog
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.conversations import AGENT, Conversations
+from bot.claims import LEASE, Claims
+from bot.delivery import Deliverer, Sender
 from bot.inbox import Inbox, Stored
 from bot.metrics import Metrics
 from bot.outbox import Outbox, Outgoing
-from bot.rasa_client import RasaClient, RasaUnavailable, Reply, Turn, TurnMetadata
+from bot.rasa_client import RasaClient
 from bot.tables import WAITING
 from bot.texts import Texts
-from nlu.markets import Markets, message_language
+from bot.turns import Patience, Turns, TurnState
+from bot.watch import Watch
+from nlu.markets import Markets
 
-AT_ONCE = 16  # turns; more would only wait within Rasa, where their time runs out
-RASA_STARTS_WITHIN = 90.0  # seconds
-LOOK_AGAIN = 0.5
-DATABASE_PAUSE = 1.0
-APOLOGY = "apology"
-
-TurnState = Literal["typing", "done", "failed"]
+HELD_AT_ONCE = 200  # conversations; while Rasa is away many wait at the same time
+LOOK_AGAIN = 0.25  # seconds
 
 
 class Delivery(Protocol):
-    """How a channel brings replies to its customers."""
+    """How a channel whose customers are connected to this edge, or to one that it reaches, pushes a turn to them."""
 
     async def turn(self, message: Stored, state: TurnState) -> None:
         """Tell that a message is being answered, or has been."""
@@ -42,123 +41,120 @@ class Delivery(Protocol):
 
 
 class Dispatch:
-    """One edge's dispatch. `deliveries` are the channels that push; the others fetch their replies themselves."""
+    """One edge's dispatch.
 
-    def __init__(self, engine: Engine, rasa: RasaClient, texts: Texts, markets: Markets, metrics: Metrics) -> None:
+    `deliveries` are the channels that push a turn as it happens, `senders` those whose customers are called, one reply
+    after the other; the others fetch their replies themselves. `lease` is how long a dead edge's conversations wait.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        rasa: RasaClient,
+        texts: Texts,
+        markets: Markets,
+        metrics: Metrics,
+        *,
+        senders: Mapping[str, Sender],
+        patience: Patience,
+        lease: float = LEASE,
+    ) -> None:
         self.deliveries: dict[str, Delivery] = {}
-        self._conversations = Conversations(engine)
+        self._claims = Claims(engine, lease=lease)
+        self._renews_after = lease / 3
         self._inbox = Inbox(engine)
         self._outbox = Outbox(engine)
-        self._rasa = rasa
-        self._texts = texts
-        self._markets = markets
+        self._deliverer = Deliverer(engine, senders)
+        self._turns = Turns(engine, rasa, texts, markets, patience=patience, tell=self.deliver_soon)
         self._metrics = metrics
-        self._places = asyncio.Semaphore(AT_ONCE)
-        self._rasa_started = asyncio.Event()
+        self._watch = Watch("dispatch", self._look)
         self._work: dict[str, asyncio.Task[None]] = {}
-        self._woken: set[str] = set()
-        self._finished: dict[int, asyncio.Event] = {}
-        self._starting: asyncio.Task[None] | None = None
+        self._renewing: asyncio.Task[None] | None = None
+        self._finished: WeakValueDictionary[int, asyncio.Event] = WeakValueDictionary()
 
     def start(self) -> None:
-        """Begin: wait for Rasa, then take up what was left without an answer."""
-        self._starting = asyncio.create_task(self._start())
+        """Begin with what was left without an answer."""
+        self._watch.start()
+        self._deliverer.start()
+        self._renewing = asyncio.create_task(self._renew())
 
     async def stop(self) -> None:
         """Stop at once: what is not answered waits in the inbox, and a turn that was under way is repeated."""
-        tasks = [*self._work.values(), *([self._starting] if self._starting else [])]
+        await self._watch.stop()
+        await self._deliverer.stop()
+        tasks = [*self._work.values(), *([self._renewing] if self._renewing else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        try:
+            await asyncio.to_thread(self._claims.give_all_back)
+        except SQLAlchemyError as error:
+            _log_database(error)  # the claims run out by themselves
 
     def wake(self, conversation: str) -> None:
         """Say that a conversation has a message that waits."""
-        self._woken.add(conversation)
         if conversation not in self._work:
-            self._work[conversation] = asyncio.create_task(self._answer_all(conversation))
+            self._watch.ring()
 
     def deliver_soon(self, conversation: str) -> None:
         """Say that a conversation has a reply to be brought to the customer (`Outbox.say` stored it)."""
+        self._deliverer.wake(conversation)
 
     async def finished(self, message: Stored) -> None:
-        """Wait until a message is off the bot's list."""
+        """Wait until a message is off the bot's list, whichever edge answers it."""
         event = self._finished.setdefault(message.key, asyncio.Event())
-        # Its turn may have ended after the caller looked and before the line above.
-        if await asyncio.to_thread(self._inbox.state, message.key) == WAITING:
+        while await asyncio.to_thread(self._inbox.state, message.key) == WAITING:
             self.wake(message.conversation)
-            await event.wait()
-        else:
-            self._tell_finished(message)
+            try:
+                async with asyncio.timeout(LOOK_AGAIN):
+                    await event.wait()
+            except TimeoutError:
+                continue
 
-    async def _start(self) -> None:
-        clock = asyncio.get_running_loop().time
-        until = clock() + RASA_STARTS_WITHIN
-        while not await self._rasa.answers() and clock() < until:
-            await asyncio.sleep(LOOK_AGAIN)
-        self._rasa_started.set()
-        for conversation in await asyncio.to_thread(self._inbox.waiting):
-            self.wake(conversation)
+    async def _look(self) -> bool:
+        room = HELD_AT_ONCE - len(self._work)
+        taken = await asyncio.to_thread(self._claims.take, room) if room > 0 else []
+        for conversation in taken:
+            self._work[conversation] = asyncio.create_task(self._answer_all(conversation))
+        return bool(taken)
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(self._renews_after)
+            if not self._work:
+                continue
+            try:
+                await asyncio.to_thread(self._claims.renew, list(self._work))
+            except SQLAlchemyError as error:
+                _log_database(error)
 
     async def _answer_all(self, conversation: str) -> None:
         try:
-            await self._rasa_started.wait()
-            while conversation in self._woken:
-                self._woken.discard(conversation)
-                try:
-                    while message := await asyncio.to_thread(self._inbox.next, conversation):
-                        async with self._places:
-                            await self._answer(message)
-                except SQLAlchemyError as error:
-                    structlog.get_logger().error("dispatch.database", error=type(error).__name__)
-                    self._woken.add(conversation)
-                    await asyncio.sleep(DATABASE_PAUSE)
+            while message := await asyncio.to_thread(self._claims.next, conversation):
+                await self._answer(message)
+        except SQLAlchemyError as error:
+            _log_database(error)  # the claim runs out, and the message is taken up again
         finally:
             del self._work[conversation]
 
     async def _answer(self, message: Stored) -> None:
-        conversation = await asyncio.to_thread(self._conversations.find, message.conversation, channel=message.channel)
-        if conversation and conversation.status == AGENT:
-            await asyncio.to_thread(self._inbox.leave_to_agent, message)
-            self._tell_finished(message)
-            return
         delivery = self.deliveries.get(message.channel)
         if delivery:
             await delivery.turn(message, "typing")
         with self._metrics.turn_seconds.time():
-            state, outgoing = await self._turn(message, conversation.language if conversation else None)
+            state, outgoing = await self._turns.answer(message)
         self._metrics.turns.labels(channel=message.channel, state=state).inc()
-        self._tell_finished(message)
-        if delivery:
-            await delivery.deliver(message.conversation, outgoing)
-            await delivery.turn(message, state)
-
-    async def _turn(self, message: Stored, language: str | None) -> tuple[TurnState, list[Outgoing]]:
-        button = await asyncio.to_thread(self._outbox.offers, message.conversation, message.text)
-        try:
-            result = await self._rasa.turn(_to_rasa(message, button=button))
-        except RasaUnavailable as error:
-            apology = self._apology(message, error.language or language)
-            return "failed", await asyncio.to_thread(self._outbox.fail, message, apology)
-        return "done", await asyncio.to_thread(self._outbox.finish, message, result, button=button)
-
-    def _apology(self, message: Stored, language: str | None) -> Reply:
-        market = self._markets[message.market]
-        spoken = message_language(
-            "und", conversation=language, hint=message.language_hint, market=market, fallback=market.language
-        )
-        return Reply(name=f"edge_{APOLOGY}", language=spoken, text=self._texts.edge(spoken, APOLOGY))
-
-    def _tell_finished(self, message: Stored) -> None:
-        event = self._finished.pop(message.key, None)
+        event = self._finished.get(message.key)
         if event:
             event.set()
+        if delivery is None:
+            self.deliver_soon(message.conversation)
+            return
+        await delivery.deliver(message.conversation, outgoing)
+        await delivery.turn(message, state)
+        if outgoing:
+            await asyncio.to_thread(self._outbox.pushed, message.conversation, outgoing)
 
 
-def _to_rasa(message: Stored, *, button: bool) -> Turn:
-    return Turn(
-        sender=message.conversation,
-        message=message.text,
-        # Ours, and not the client's: what an action does is done once for each id, and two clients may choose the same.
-        message_id=f"{message.conversation}-{message.number}",
-        metadata=TurnMetadata(market=message.market, language_hint=message.language_hint, button=button),
-    )
+def _log_database(error: SQLAlchemyError) -> None:
+    structlog.get_logger().error("dispatch.database", error=type(error).__name__)

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import httpx
 import socketio
+import structlog
 import uvicorn
 from sqlalchemy import text
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -24,15 +26,22 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from actions.database import open_engine, reading
+from actions.sql_shop import SqlShop, load_shop
 from bot import wire_json
+from bot.channels.messaging import Messaging
 from bot.channels.rest import RestChannel
 from bot.channels.widget import CHANNEL as WIDGET
 from bot.channels.widget import WidgetChannel
+from bot.claims import LEASE
+from bot.console.routes import console
 from bot.conversations import Conversations
+from bot.delivery import Sender
 from bot.desk import Desk
 from bot.dispatch import Dispatch
 from bot.feedback import Feedback
 from bot.guards import BodyLimit, SafeHeaders
+from bot.handoff import Handoff
+from bot.handoff_watch import HandoffWatch
 from bot.identity import Identity, load_secret
 from bot.inbox import Inbox
 from bot.logs import configure_logs
@@ -43,12 +52,16 @@ from bot.rates import MemoryCounts, Rates, RedisCounts
 from bot.settings import FarEnds, Settings, read_far_ends, read_settings
 from bot.shop_pages import pages
 from bot.texts import Texts, load_texts
+from bot.turns import Patience
 from nlu.markets import load_markets
 
 HERE = Path(__file__).parent
 ALIVE_WITHIN = 2.0  # seconds
 # A message of over 64 KB is to be refused in words, and the connection to stay: so a packet may be larger.
 PACKET_LIMIT = 1024 * 1024  # bytes
+# Meta sends many messages in one body, and up to three megabytes after it could not reach us for a while.
+BATCH_LIMIT = 3 * 1024 * 1024  # bytes
+BATCHES = ("/webhooks/whatsapp/", "/webhooks/messenger/")
 SOCKET_PATH = "/socket.io/"
 
 
@@ -100,16 +113,31 @@ class Health:
         return answer.status_code == httpx.codes.OK
 
 
-def make_edge(settings: Settings, far_ends: FarEnds, *, texts: Texts | None = None, patience: float = 10.0) -> ASGIApp:
-    """Build the edge on a database that is migrated. `patience` is how long a failing turn is tried, in seconds."""
+async def database_away(request: Request, error: Exception) -> Response:
+    """Answer 503 to whatever needed the database while it does not answer."""
+    structlog.get_logger().error("edge.database", error=type(error).__name__, path=request.url.path)
+    body = {"error": "Please send it again in a moment.", "reason": "database"}
+    return JSONResponse(body, status_code=503, headers={"retry-after": "1"})
+
+
+def make_edge(
+    settings: Settings,
+    far_ends: FarEnds,
+    *,
+    texts: Texts | None = None,
+    patience: Patience | None = None,
+    lease: float = LEASE,
+) -> ASGIApp:
+    """Build the edge on a migrated database. `lease` is how long its conversations wait if it dies, in seconds."""
     texts = texts or load_texts()
     markets = load_markets()
     engine = open_engine(settings.database_url)
     metrics = Metrics()
     # Loopback only, so no proxy of the environment may come between.
     http = httpx.AsyncClient(trust_env=False)
-    rasa = RasaClient(http, far_ends.rasa_url, far_ends.rasa_secret, patience=patience)
+    rasa = RasaClient(http, far_ends.rasa_url, far_ends.rasa_secret)
     counts = RedisCounts(settings.redis_url) if settings.redis_url else MemoryCounts()
+    senders: dict[str, Sender] = {}
     desk = Desk(
         settings=settings,
         engine=engine,
@@ -122,33 +150,50 @@ def make_edge(settings: Settings, far_ends: FarEnds, *, texts: Texts | None = No
         inbox=Inbox(engine),
         outbox=Outbox(engine),
         feedback=Feedback(engine),
-        dispatch=Dispatch(engine, rasa, texts, markets, metrics),
+        dispatch=Dispatch(
+            engine, rasa, texts, markets, metrics, senders=senders, patience=patience or Patience(), lease=lease
+        ),
         rasa=rasa,
-        senders={},
+        senders=senders,
     )
     server = _make_socket_server(settings)
-    desk.dispatch.deliveries[WIDGET] = WidgetChannel(desk, server)
+    widget = WidgetChannel(desk, server)
+    desk.dispatch.deliveries[WIDGET] = desk.senders[WIDGET] = widget
+
+    shop = load_shop(settings.shop, engine) if settings.shop else SqlShop(engine)
+    handoff = Handoff(engine, texts, markets)
+    watch = HandoffWatch(engine, handoff, markets, desk.dispatch.deliver_soon)
+
+    messaging = Messaging(desk)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         desk.dispatch.start()
+        messaging.start()
+        watching = asyncio.create_task(watch.run())
         yield
+        watching.cancel()
         await desk.dispatch.stop()
+        await messaging.stop()
         await http.aclose()
         engine.dispose()
 
     health = Health(engine, rasa, http, far_ends.actions_url)
     routes: list[BaseRoute] = [
         *RestChannel(desk).routes(),
+        *messaging.routes(),
         Route("/health", health.show),
         Route("/metrics", metrics.show),
         Mount("/widget", PublicFiles(directory=HERE / "widget")),
         Mount("/vendor", PublicFiles(directory=HERE / "vendor")),
+        console(desk, handoff, shop, counts),
         *pages.routes(texts),
     ]
-    app = Starlette(routes=routes, lifespan=lifespan)
+    # What is not stored is not acknowledged: whoever sent it sends it again.
+    handlers = dict.fromkeys((OperationalError, InterfaceError, NoConnectionFree), database_away)
+    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
     with_socket = socketio.ASGIApp(server, app, socketio_path=SOCKET_PATH)
-    return SafeHeaders(BodyLimit(with_socket, larger={SOCKET_PATH: PACKET_LIMIT}))
+    return SafeHeaders(BodyLimit(with_socket, larger={SOCKET_PATH: PACKET_LIMIT, **dict.fromkeys(BATCHES, BATCH_LIMIT)}))
 
 
 def serve_edge(environ: Mapping[str, str]) -> None:

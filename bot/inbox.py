@@ -5,7 +5,7 @@ Texts are stored exactly as they came. Touches the database.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -19,6 +19,8 @@ from bot.ownership import change
 from bot.tables import LEFT_TO_AGENT, WAITING, conversations, messages
 
 Kind = Literal["text", "button", "image", "voice", "location", "other"]
+REFUSED = "refused"  # in an attachment: the name of the edge's text that says why the message is not taken
+
 
 @dataclass(frozen=True)
 class Incoming:
@@ -42,7 +44,10 @@ class Incoming:
 
 @dataclass(frozen=True)
 class Stored:
-    """A message in the inbox: `key` is the inbox's own, `number` its place in the conversation."""
+    """A message in the inbox: `key` is the inbox's own, `number` its place in the conversation.
+
+    `began_at` is when an edge first took it to have it answered.
+    """
 
     key: int
     conversation: str
@@ -55,6 +60,7 @@ class Stored:
     kind: Kind
     attachment: dict[str, Any] | None
     state: str
+    began_at: datetime | None
 
 
 class Inbox:
@@ -71,7 +77,10 @@ class Inbox:
         now = datetime.now(UTC)
         with transaction(self._engine) as session:
             held = hold(session, incoming.conversation)
-            known = session.execute(_this(incoming)).one_or_none()
+            this = select(messages).filter_by(
+                channel=incoming.channel, account=incoming.account, message_id=incoming.message_id
+            )
+            known = session.execute(this).one_or_none()
             if known:
                 return _from_row(known), False
             number = next_number(session, held.id)
@@ -93,7 +102,7 @@ class Inbox:
                     finished_at=now if held.status == AGENT else None,
                 )
             )
-            return _from_row(session.execute(_this(incoming)).one()), True
+            return _from_row(session.execute(this).one()), True
 
     def find(self, channel: str, *, account: str, message_id: str) -> Stored | None:
         """Return the message that an account gave this id, or None."""
@@ -102,29 +111,27 @@ class Inbox:
             row = session.execute(this).one_or_none()
             return _from_row(row) if row else None
 
-    def next(self, conversation: str) -> Stored | None:
-        """Return the conversation's oldest message that waits for an answer."""
-        query = select(messages).where(messages.c.conversation_id == conversation, messages.c.state == WAITING)
+    def latest(self, conversation: str) -> Stored | None:
+        """Return what the customer wrote last, or None."""
+        this = select(messages).where(messages.c.conversation_id == conversation)
         with reading(self._engine) as session:
-            row = session.execute(query.order_by(messages.c.number).limit(1)).one_or_none()
+            row = session.execute(this.order_by(messages.c.number.desc()).limit(1)).one_or_none()
             return _from_row(row) if row else None
-
-    def waiting(self) -> list[str]:
-        """Return the conversations that have messages without an answer."""
-        with reading(self._engine) as session:
-            query = select(messages.c.conversation_id).where(messages.c.state == WAITING).distinct()
-            return list(session.execute(query).scalars())
 
     def state(self, key: int) -> str:
         """Return the state of a message."""
         with reading(self._engine) as session:
-            return str(session.execute(select(messages.c.state).where(messages.c.id == key)).scalar_one())
+            return state_of(session, key)
 
-    def leave_to_agent(self, message: Stored) -> None:
-        """Take a message off the bot's list: a person owns the conversation and reads it there."""
-        with transaction(self._engine) as session:
-            values = {"state": LEFT_TO_AGENT, "finished_at": datetime.now(UTC)}
-            session.execute(update(messages).where(messages.c.id == message.key).values(values))
+
+def state_of(session: Session, key: int) -> str:
+    """Return the state of a message, as the caller's transaction sees it."""
+    return str(session.execute(select(messages.c.state).where(messages.c.id == key)).scalar_one())
+
+
+def read_stored(session: Session, key: int) -> Stored:
+    """Return a message by the inbox's key."""
+    return _from_row(session.execute(select(messages).where(messages.c.id == key)).one())
 
 
 def leave_waiting(session: Session, conversation: str) -> int:
@@ -143,25 +150,6 @@ def _heard(session: Session, held: Conversation, now: datetime) -> None:
     session.execute(update(conversations).where(conversations.c.id == held.id).values(last_customer_at=now))
 
 
-def _this(incoming: Incoming) -> Any:
-    return select(messages).where(
-        messages.c.channel == incoming.channel,
-        messages.c.account == incoming.account,
-        messages.c.message_id == incoming.message_id,
-    )
-
-
 def _from_row(row: Any) -> Stored:
-    return Stored(
-        key=row.id,
-        conversation=row.conversation_id,
-        channel=row.channel,
-        message_id=row.message_id,
-        number=row.number,
-        text=row.text,
-        market=row.market,
-        language_hint=row.language_hint,
-        kind=row.kind,
-        attachment=row.attachment,
-        state=row.state,
-    )
+    names = {"key": "id", "conversation": "conversation_id"}
+    return Stored(**{each.name: getattr(row, names.get(each.name, each.name)) for each in fields(Stored)})

@@ -94,11 +94,18 @@ class Outbox:
             return [_add(session, held, reply, message=message) for reply in spoken]
 
     def fail(self, message: Stored, apology: Reply) -> list[Outgoing]:
-        """End a turn that could not be done, with an apology in its place; nothing if it was ended already."""
+        """End a turn that could not be done, with an apology in its place."""
+        return self._end_with(message, apology, FAILED)
+
+    def decline(self, message: Stored, reply: Reply) -> list[Outgoing]:
+        """End the turn of a message that the bot cannot read, with words of the edge's."""
+        return self._end_with(message, reply, DONE)
+
+    def _end_with(self, message: Stored, reply: Reply, state: str) -> list[Outgoing]:
         with transaction(self._engine) as session:
             held = hold(session, message.conversation)
-            mine = _end(session, held, message, FAILED)
-            return [_add(session, held, apology, message=message, author="edge")] if mine else []
+            mine = _end(session, held, message, state)
+            return [_add(session, held, reply, message=message, author="edge")] if mine else []
 
     def greet(self, conversation: str, greeting: Sequence[Reply]) -> None:
         """Open a conversation with the greeting, unless something has been said in it already."""
@@ -145,18 +152,10 @@ class Outbox:
         with reading(self._engine) as session:
             return read_outgoing(session, (replies.c.conversation_id == conversation) & (replies.c.number > number))
 
-    def offers(self, conversation: str, payload: str) -> bool:
-        """Whether the conversation's last bot turn has a button with this payload."""
-        return any(button["payload"] == payload for buttons in self._offered(conversation) for button in buttons)
+    def offered(self, conversation: str) -> list[list[dict[str, str]]]:
+        """Return the buttons of each reply of the conversation's last bot turn.
 
-    def offered(self, conversation: str) -> list[dict[str, str]]:
-        """Return the buttons that the customer saw last, of those that the last bot turn offers."""
-        return next((buttons for buttons in self._offered(conversation) if buttons), [])
-
-    def _offered(self, conversation: str) -> list[list[dict[str, str]]]:
-        """Return the buttons of each reply of the conversation's last bot turn, the last one's first.
-
-        What the edge says, an apology or a notice, is no turn of the dialogue: the buttons before it may still be chosen.
+        What the edge or an agent says is not a turn of the dialogue: the buttons before it still count.
         """
         spoken = (replies.c.conversation_id == conversation, replies.c.author == "bot")
         with reading(self._engine) as session:
@@ -165,8 +164,12 @@ class Outbox:
             if row is None:
                 return []
             same_turn = replies.c.answers.is_not_distinct_from(row.answers)
-            offers = select(replies.c.buttons).where(*spoken, same_turn).order_by(replies.c.number.desc())
-            return list(session.execute(offers).scalars())
+            query = select(replies.c.buttons).where(*spoken, same_turn).order_by(replies.c.number)
+            return list(session.execute(query).scalars())
+
+    def offers(self, conversation: str, payload: str) -> bool:
+        """Whether the conversation's last bot turn has a button with this payload."""
+        return any(button["payload"] == payload for buttons in self.offered(conversation) for button in buttons)
 
 
 def read_outgoing(session: Session, condition: Any) -> list[Outgoing]:

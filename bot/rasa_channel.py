@@ -91,7 +91,7 @@ class PolydeskChannel(InputChannel):  # type: ignore[misc]
             return json_response(await work(request.app, body, markets))
         except TurnFailed as error:
             log.warning("turn_failed", conversation=body["sender"], reason=str(error))
-            return json_response({"error": "the turn failed and left nothing behind"}, status=503)
+            return json_response({"error": "the turn failed and left nothing behind", "turn": "failed"}, status=503)
 
 
 def _agent_is_ready(app: Sanic) -> bool:

@@ -1,28 +1,28 @@
 """The edge's end of the wire to Rasa. Touches the network, loopback only; docs/architecture.md has the wire's form.
 
-A turn that fails is sent again with the same id for some ten seconds: Rasa and the actions know ids they have seen.
+A turn may be sent any number of times with the same id: Rasa and the actions know ids they have seen.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import httpx
 import msgspec
-import structlog
 
-PATIENCE = 10.0  # seconds, for all tries of a turn together
-FIRST_PAUSE = 0.25  # seconds; each further one is twice as long
-GREETING_WITHIN = 3.0
+GREETING_WITHIN = 3.0  # seconds
 ALIVE_WITHIN = 2.0
 
 T = TypeVar("T")
 
 
 class RasaUnavailable(Exception):
-    """Rasa did not do a turn within the time; `language` is the customer's, if Rasa got as far as telling it."""
+    """Rasa did not answer in time, or not in the wire's form: nothing is known about the turn."""
+
+
+class TurnFailed(Exception):
+    """Rasa did not do a turn, says so, and kept nothing of it; `language` is the customer's, if it got so far."""
 
     def __init__(self, reason: str, language: str | None = None) -> None:
         super().__init__(reason)
@@ -97,37 +97,26 @@ class Turn(msgspec.Struct, frozen=True):
 
 
 class _Failure(msgspec.Struct, frozen=True):
+    """The body of a turn that failed; a Rasa that is still loading its model answers without `turn`."""
+
+    turn: Literal["failed"]
     language: str | None = None
 
 
 class RasaClient:
     """Asks one Rasa."""
 
-    def __init__(self, http: httpx.AsyncClient, url: str, secret: str, *, patience: float = PATIENCE) -> None:
+    def __init__(self, http: httpx.AsyncClient, url: str, secret: str) -> None:
         self._http = http
         self._base = f"{url}/webhooks/polydesk"
         self._headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
-        self._patience = patience
 
-    async def turn(self, turn: Turn) -> TurnResult:
-        """Have one message answered; raises `RasaUnavailable` when the tries are used up."""
-        body = msgspec.json.encode(turn)
-        clock = asyncio.get_running_loop().time
-        until = clock() + self._patience
-        failure = RasaUnavailable("no try was made")
-        for pause in _pauses():
-            try:
-                return await self._try(body, within=until - clock())
-            except RasaUnavailable as error:
-                failure = error
-            structlog.get_logger().warning("rasa.turn_failed", reason=str(failure), message_id=turn.message_id)
-            if clock() + pause >= until:
-                break
-            await asyncio.sleep(pause)
-        raise failure
+    async def turn(self, turn: Turn, *, within: float) -> TurnResult:
+        """Have one message answered in so many seconds; raises `TurnFailed` or `RasaUnavailable`."""
+        return _decode(await self._post("webhook", msgspec.json.encode(turn), within=within), TurnResult)
 
     async def greeting(self, conversation: str, *, market: str, language_hint: str | None) -> tuple[Reply, ...]:
-        """Return the opening replies; raises `RasaUnavailable`."""
+        """Return the opening replies; raises as a turn does."""
         body = {"sender": conversation, "metadata": {"market": market, "language_hint": language_hint}}
         answer = await self._post("greeting", msgspec.json.encode(body), within=GREETING_WITHIN)
         return _decode(answer, Greeting).replies
@@ -140,9 +129,6 @@ class RasaClient:
             return False
         return answer.status_code == httpx.codes.OK
 
-    async def _try(self, body: bytes, *, within: float) -> TurnResult:
-        return _decode(await self._post("webhook", body, within=within), TurnResult)
-
     async def _post(self, path: str, body: bytes, *, within: float) -> httpx.Response:
         try:
             # httpx counts its timeouts anew at each byte; this one is for all of it.
@@ -152,15 +138,9 @@ class RasaClient:
         except (httpx.HTTPError, TimeoutError) as error:
             raise RasaUnavailable(type(error).__name__) from error
         if answer.status_code != httpx.codes.OK:
-            raise RasaUnavailable(f"status {answer.status_code}", _language(answer))
+            _raise_if_failed(answer)
+            raise RasaUnavailable(f"status {answer.status_code}")
         return answer
-
-
-def _pauses() -> Iterator[float]:
-    pause = FIRST_PAUSE
-    while True:
-        yield pause
-        pause *= 2
 
 
 def _decode(answer: httpx.Response, form: type[T]) -> T:
@@ -170,8 +150,9 @@ def _decode(answer: httpx.Response, form: type[T]) -> T:
         raise RasaUnavailable(f"not of the wire's form: {error}") from error
 
 
-def _language(answer: httpx.Response) -> str | None:
+def _raise_if_failed(answer: httpx.Response) -> None:
     try:
-        return msgspec.json.decode(answer.content, type=_Failure).language
+        failure = msgspec.json.decode(answer.content, type=_Failure)
     except msgspec.DecodeError:
-        return None
+        return
+    raise TurnFailed(f"status {answer.status_code}", failure.language)

@@ -38,14 +38,15 @@ from bot.checks import (
     known_language,
 )
 from bot.conversations import Conversation
+from bot.delivery import Recipient
 from bot.desk import Desk
-from bot.dispatch import TurnState
 from bot.feedback import CONSENT_VERSION
 from bot.history import history
 from bot.inbox import Incoming, Stored
 from bot.outbox import Outgoing
-from bot.rasa_client import RasaUnavailable
+from bot.rasa_client import RasaUnavailable, TurnFailed
 from bot.tables import WAITING
+from bot.turns import TurnState
 from nlu.markets import Market
 
 CHANNEL = "widget"
@@ -55,6 +56,8 @@ RASAS_EVENTS = ("session_request", "user_uttered")
 
 class WidgetChannel:
     """Serves one desk over one socket.io server; also the delivery of its replies."""
+
+    name = CHANNEL
 
     def __init__(self, desk: Desk, server: socketio.AsyncServer) -> None:
         self._desk = desk
@@ -81,6 +84,10 @@ class WidgetChannel:
         """Send replies to all of the conversation's sockets; one that is away asks for them when it is back."""
         for reply in outgoing:
             await self._server.emit("bot_uttered", to_wire(reply), room=conversation)
+
+    async def send(self, recipient: Recipient, reply: Outgoing) -> None:
+        """Send one reply that is no part of a turn, or whose edge died before it was sent."""
+        await self.deliver(recipient.conversation, [reply])
 
     def _guarded(self, event: str, handler: Callable[[str, object], Awaitable[Answer]]) -> Callable[..., Any]:
         async def guarded(sid: str, data: object = None, *_: object) -> Any:
@@ -143,7 +150,7 @@ class WidgetChannel:
             return
         try:
             greeting = await self._desk.rasa.greeting(conversation.id, market=market.code, language_hint=hint)
-        except RasaUnavailable as error:
+        except (RasaUnavailable, TurnFailed) as error:
             structlog.get_logger().warning("widget.no_greeting", reason=str(error))
             return
         await asyncio.to_thread(self._desk.outbox.greet, conversation.id, greeting)

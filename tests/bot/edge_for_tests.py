@@ -19,6 +19,7 @@ from bot.edge import PACKET_LIMIT, make_edge
 from bot.migrations import migrate
 from bot.settings import FarEnds, Settings
 from bot.texts import LanguageTexts, Texts
+from bot.turns import Patience
 from tests.bot.fake_rasa import SECRET, FakeRasa, served
 
 SIGNS = "signs the sessions of these tests, long enough"
@@ -27,12 +28,15 @@ EDGE_TEXTS = (
     "empty",
     "no_session",
     "not_allowed",
+    "one_moment",
+    "rasa_down",
     "too_long",
     "too_many",
     "unknown_market",
     "unreadable",
 )
-PATIENCE = 1.0
+PATIENCE = Patience(failing=1.0, one_moment=1.0, human=2.0, one_try=5.0, taken_over=0.1)
+LEASE = 1.0
 
 
 def texts_for_tests() -> Texts:
@@ -66,13 +70,15 @@ class Edge:
 
 
 @contextmanager
-def edge_on(database: str, rasa: FakeRasa, var: Path, **changes: Any) -> Iterator[Edge]:
-    """Run an edge on a database, migrated first, with the fake Rasa behind it."""
+def edge_on(
+    database: str, rasa: FakeRasa, var: Path, *, patience: Patience = PATIENCE, **changes: Any
+) -> Iterator[Edge]:
+    """Run an edge on a database, migrated first, with the fake Rasa behind it; `changes` are of its settings."""
     migrate(database)
     settings = replace(Settings(database_url=database, secret=SIGNS, var=var), **changes)
     engine = open_engine(database)
     with served(rasa.app) as far:
-        app = make_edge(settings, FarEnds(far, SECRET, far), texts=texts_for_tests(), patience=PATIENCE)
+        app = make_edge(settings, FarEnds(far, SECRET, far), texts=texts_for_tests(), patience=patience, lease=LEASE)
         with (
             served(app, ws="wsproto", ws_max_size=PACKET_LIMIT) as url,
             httpx.Client(base_url=url, timeout=40, trust_env=False) as http,

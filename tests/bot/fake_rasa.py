@@ -50,7 +50,7 @@ class FakeRasa:
         self.asked: list[dict[str, Any]] = []
         self.script: dict[str, dict[str, Any]] = {}
         self.failing = 0
-        self.failure: dict[str, Any] = {"error": "down"}
+        self.failure: dict[str, Any] = {"turn": "failed"}
         self.rubbish: bytes | None = None
         self.ready = True
         self.go_on = threading.Event()
@@ -85,6 +85,8 @@ class FakeRasa:
     async def _turn(self, request: Request) -> Response:
         if request.headers.get("authorization") != f"Bearer {SECRET}":
             return JSONResponse({}, status_code=401)
+        if not self.ready:
+            return JSONResponse({"error": "the model is not loaded"}, status_code=503)
         body = await request.json()
         sender = body["sender"]
         self.overlaps += sender in self.busy
