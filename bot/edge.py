@@ -193,7 +193,8 @@ def make_edge(
     handlers = dict.fromkeys((OperationalError, InterfaceError, NoConnectionFree), database_away)
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
     with_socket = socketio.ASGIApp(server, app, socketio_path=SOCKET_PATH)
-    return SafeHeaders(BodyLimit(with_socket, larger={SOCKET_PATH: PACKET_LIMIT, **dict.fromkeys(BATCHES, BATCH_LIMIT)}))
+    larger = {SOCKET_PATH: PACKET_LIMIT, **dict.fromkeys(BATCHES, BATCH_LIMIT)}
+    return SafeHeaders(BodyLimit(with_socket, larger=larger))
 
 
 def serve_edge(environ: Mapping[str, str]) -> None:

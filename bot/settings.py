@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot.channels.accounts import Account, AccountsError, read_accounts
+
 DEFAULT_DATABASE = "sqlite:///var/polydesk.db"
 SCHEMES = ("sqlite", "postgres", "postgresql")
 
@@ -20,7 +22,8 @@ class Settings:
 
     `secret` signs the widget's sessions; None means the one kept in `var`. `origins` are the sites, beside the edge's
     own, on whose pages the widget may stand; `*` is every site. `privacy_url` may hold `{market}`. Rates are messages a
-    minute.
+    minute. `public_url` is where providers reach the edge, if that is not what their requests name. `accounts` are the
+    messaging channels' (`bot/channels/accounts.py`).
     """
 
     host: str = "127.0.0.1"
@@ -35,6 +38,8 @@ class Settings:
     sender_rate: int = 1200
     address_rate: int = 3000
     var: Path = Path("var")
+    public_url: str | None = None
+    accounts: tuple[Account, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         sender_rate=_number(environ, "POLYDESK_SENDER_RATE", default.sender_rate),
         address_rate=_number(environ, "POLYDESK_ADDRESS_RATE", default.address_rate),
         var=Path(environ.get("POLYDESK_VAR") or default.var),
+        public_url=_public_url(environ),
+        accounts=_accounts(environ),
     )
 
 
@@ -104,6 +111,20 @@ def _redis(environ: Mapping[str, str]) -> str | None:
     if url and not url.startswith(("redis://", "rediss://")):
         raise SettingsError("REDIS_URL must start with redis:// or rediss://.")
     return url
+
+
+def _public_url(environ: Mapping[str, str]) -> str | None:
+    url = (environ.get("POLYDESK_PUBLIC_URL") or "").rstrip("/")
+    if url and not url.startswith(("https://", "http://")):
+        raise SettingsError("POLYDESK_PUBLIC_URL must start with https:// or http://.")
+    return url or None
+
+
+def _accounts(environ: Mapping[str, str]) -> tuple[Account, ...]:
+    try:
+        return read_accounts(environ)
+    except AccountsError as error:
+        raise SettingsError(str(error)) from error
 
 
 def _secret(environ: Mapping[str, str]) -> str | None:
