@@ -1,4 +1,4 @@
-"""Commands: `python -m bot run`, `doctor`, and `edge` (the edge alone, which `run` starts)."""
+"""Commands: `python -m bot run`, `doctor`, `agent`, and `edge` (the edge alone, which `run` starts)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
+from bot.console import command as agents
 from bot.settings import SettingsError, read_settings
 from bot.texts import TextsError
 from nlu.markets import MarketsFileError
@@ -29,6 +30,7 @@ environment:
   POLYDESK_PRIVACY_URL   the privacy text's address; may hold {market}
   POLYDESK_ORIGINS       sites that may show the widget, separated by commas
   POLYDESK_SENDER_RATE, POLYDESK_ADDRESS_RATE   messages a minute
+  POLYDESK_AGENT_PASSWORD   the password of `agent add`, where nobody is there to be asked
   POLYDESK_VAR           the folder of what a run keeps (var)
 """
 
@@ -42,9 +44,10 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     for name, does in COMMANDS.items():
         raw = argparse.RawDescriptionHelpFormatter
         commands.add_parser(name, help=does, description=does, epilog=VARIABLES, formatter_class=raw)
-    command = parser.parse_args(arguments).command
+    agents.add_parser(commands)
+    options = parser.parse_args(arguments)
     try:
-        return _run(command, environ)
+        return options.run(options, environ) if "run" in options else _run(options.command, environ)
     except (SettingsError, MarketsFileError, TextsError) as error:
         sys.stderr.write(f"{error}\n")
         return BAD_INPUT

@@ -21,6 +21,7 @@ from sqlalchemy.engine import Engine
 from actions.database import open_engine, transaction
 from actions.demo import demo_orders_to_try, fill_demo
 from bot.children import Child, Program, wait_for
+from bot.console.accounts import has_admin
 from bot.migrations import migrate
 from bot.rasa_files import SCHEMA, model_file, rasa_environment, train_model, write_files
 from bot.settings import Settings, SettingsError
@@ -117,6 +118,11 @@ class Launcher:
         self._say(f"\nPolydesk answers at {self._address}/\n\nOrders to try:")
         for number, email, market, status in demo_orders_to_try(engine):
             self._say(f"  {number}  {email}  ({market}, {status})")
+        if has_admin(engine):
+            self._say(f"\nThe agents' console is at {self._address}/console/")
+        else:
+            self._say("\nNobody can take a customer over yet: python -m bot agent add NAME --role admin")
+            self._say(f"makes an account for the console at {self._address}/console/")
         self._say("\nCtrl-C stops everything.")
 
     def _say(self, line: str) -> None:

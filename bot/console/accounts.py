@@ -146,5 +146,12 @@ class Accounts:
         session.add(AuditRow(at=self._clock(), method=method, subject=f"agent:{agent}", details=details))
 
 
+def has_admin(engine: Engine) -> bool:
+    """Tell whether somebody can look after the accounts in the console."""
+    query = select(agents.c.id).where(agents.c.role == "admin", agents.c.disabled_at.is_(None))
+    with reading(engine) as session:
+        return session.execute(query.limit(1)).first() is not None
+
+
 def _role(role: str) -> Role:
     return next(each for each in ROLES if each == role)

@@ -72,7 +72,7 @@ class Rendering:
 def duration(seconds: float) -> str:
     """Say a length of time in one unit: `4 min`, `2 h`, `3 d`."""
     if seconds < MINUTE:
-        return "now"
+        return "just now"
     for size, unit in ((DAY, "d"), (HOUR, "h")):
         if seconds >= size:
             return f"{int(seconds // size)} {unit}"
