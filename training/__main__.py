@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     train.set_defaults(module="training.commands", function="train")
 
     adapters = steps.add_parser("adapters", help="make the shipped adapters again: global, then each market's")
-    adapters.add_argument("--without", nargs="*", default=[], choices=["umsab", "bitext"], help="leave a source out")
+    adapters.add_argument("--without", nargs="*", default=[], choices=["umsab", "bitext", "clinc150"], help="leave a source out")
     adapters.add_argument("--only", nargs="*", default=[], metavar="NAME", help="only these, such as global or de-DE")
     adapters.add_argument("--output", type=Path, default=ADAPTERS_FOLDER, metavar="DIR")
     adapters.set_defaults(module="training.recipe", function="make_shipped_adapters")

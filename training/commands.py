@@ -27,6 +27,7 @@ from training.train import Trainer, TrainingSettings
 
 VALIDATION_SHARE = 0.1
 OWN_EXAMPLES = Path("training/examples")
+START_ADAPTER = "start"
 MARKET_SETTINGS = TrainingSettings(epochs=3, learning_rate=5e-4, hold=0.005, replay_share=0.2)
 STEPS_AT_LEAST, EPOCHS_AT_MOST, EPOCHS_AT_LEAST = 700, 40, 3
 

@@ -34,7 +34,8 @@ class Network(nn.Module):
         # Dropout inside the encoder doubles a step's time on a CPU and gains nothing for a low-rank adapter: the head's
         # dropout, weight decay, label smoothing and augmentation regularise instead.
         quiet = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-        base = AutoModel.from_pretrained(encoder, **_without_pooler(encoder), **quiet)
+        # "eager" attention: on a CPU the fused kernels are slow in half precision and no faster in full.
+        base = AutoModel.from_pretrained(encoder, attn_implementation="eager", **_without_pooler(encoder), **quiet)
         self.body = get_peft_model(base, _peft_config(method, base, total_steps))
         hidden = int(base.config.hidden_size)
         self.dropout = nn.Dropout(dropout)

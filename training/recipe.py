@@ -1,7 +1,8 @@
 """How the shipped adapters are made: three stages, as the design says; resumable, progress kept beside the output.
 
-1. *stage one*: the public data, customer requests in English (bitext) and sentiment in eight languages (UMSAB);
-2. *global*: all languages of `training/examples/` together, replaying a part of stage one's rows;
+1. *start*: once over many kinds of requests, so that a few examples of a new kind are enough later: the public intent
+   data in English (CLINC150, bitext) and `training/examples/`. It is shipped too: other label sets begin from it;
+2. *global*: all languages of `training/examples/`, replaying bitext and the sentiment of UMSAB's tweets;
 3. each market from global, on its own language's examples, held close to it, replaying the other markets'. Every
    other one of its held-back messages is learned from here, too; the rest calibrates and measures.
 """
@@ -13,20 +14,19 @@ import os
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nlu.markets import GLOBAL_ADAPTER, load_markets
 from training.adapter import Lineage, finish
-from training.commands import MARKET_SETTINGS, OWN_EXAMPLES, run_with_bar
+from training.commands import MARKET_SETTINGS, OWN_EXAMPLES, START_ADAPTER, run_with_bar
 from training.dataset import Example, read_examples, split
 from training.train import Trainer, TrainingSettings
 
 PUBLIC_DATA = Path("../shared/data")
 HELD_BACK = OWN_EXAMPLES / "held_back"
-STAGE_ONE = "stage-one"
-STAGE_ONE_SETTINGS = TrainingSettings(epochs=2, learning_rate=6e-4)
-GLOBAL_SETTINGS = TrainingSettings(epochs=5, learning_rate=8e-4, replay_share=0.2)
+START_SETTINGS = TrainingSettings(epochs=1)
+GLOBAL_SETTINGS = TrainingSettings(epochs=3, replay_share=0.4)
 BITEXT_ROWS_AN_INTENT = 100
 TWEETS_A_MARKET = 250
 
@@ -37,21 +37,21 @@ class Sources:
 
     own: list[Example]
     held_back: list[Example]
-    public: list[Example]
-
-    def counts(self) -> dict[str, int]:
-        """Return the number of rows by source, for the model card."""
-        public = Counter("bitext" if example.intent else "umsab" for example in self.public)
-        return {"examples": len(self.own), **public}
+    bitext: list[Example]
+    clinc150: list[Example]
+    umsab: list[Example]
 
 
 def make_shipped_adapters(options: argparse.Namespace) -> None:
-    """Train stage one, the global adapter and the markets', leaving out those that are finished or not asked for."""
+    """Train the start, the global adapter and the markets', leaving out those that are finished or not asked for."""
     sources = read_sources(without=options.without)
     folder: Path = options.output
     command = "python -m training adapters" + "".join(f" --without {name}" for name in options.without)
-    wanted = set(options.only) or {GLOBAL_ADAPTER, *(row.code for row in load_markets() if row.adapter)}
+    markets = [row.adapter for row in load_markets() if row.adapter]
+    wanted = set(options.only) or {START_ADAPTER, GLOBAL_ADAPTER, *markets}
     scratch = Path("var/training")
+    if START_ADAPTER in wanted:
+        _train_start(sources, folder, scratch, command)
     if GLOBAL_ADAPTER in wanted:
         _train_global(sources, folder, scratch, command)
     for market in load_markets():
@@ -66,12 +66,18 @@ def read_sources(*, without: Sequence[str] = ()) -> Sources:
     if not held_back:
         own, held_back = split(own, share=0.1, seed=0)
     data = Path(os.environ.get("POLYDESK_DATA", PUBLIC_DATA))
-    public: list[Example] = []
-    if "bitext" not in without and (data / "bitext").exists():
-        public += _thinned(read_examples([data / "bitext" / "train.csv"]))
-    if "umsab" not in without and (data / "umsab").exists():
-        public += read_examples(sorted((data / "umsab").glob("*/train.csv")))
-    return Sources(own, held_back, public)
+
+    def public(name: str, pattern: str) -> list[Example]:
+        files = sorted((data / name).glob(pattern)) if name not in without else []
+        return [replace(example, source=name) for example in read_examples(files)] if files else []
+
+    return Sources(
+        [replace(example, source="examples") for example in own],
+        held_back,
+        bitext=_thinned(public("bitext", "train.csv")),
+        clinc150=[_renamed(example) for example in public("clinc150", "train.csv") if example.intent != "oos"],
+        umsab=public("umsab", "*/train.csv"),
+    )
 
 
 def _thinned(examples: Sequence[Example]) -> list[Example]:
@@ -84,26 +90,36 @@ def _thinned(examples: Sequence[Example]) -> list[Example]:
     for example in rows:
         kept[example.intent] += 1
         if kept[example.intent] <= BITEXT_ROWS_AN_INTENT:
-            chosen.append(Example(example.text, example.intent, example.sentiment, "en", "bitext"))
+            chosen.append(replace(example, language="en"))
     return chosen
 
 
+def _renamed(example: Example) -> Example:
+    """Keep another data set's labels apart from ours: they may have our names and mean other things."""
+    return replace(example, intent=f"clinc150.{example.intent}", language="en")
+
+
+def _train_start(sources: Sources, folder: Path, scratch: Path, command: str) -> None:
+    rows = [*sources.clinc150, *sources.bitext, *sources.own]
+    trainer = Trainer(rows, settings=START_SETTINGS, scratch=scratch / ".start")
+    run_with_bar(trainer, START_ADAPTER)
+    lineage = Lineage(_counts(rows), command)
+    finish(trainer, name=START_ADAPTER, validation=sources.held_back, lineage=lineage, target=folder / START_ADAPTER)
+
+
 def _train_global(sources: Sources, folder: Path, scratch: Path, command: str) -> None:
-    start = None
-    if sources.public:
-        start = scratch / STAGE_ONE
-        if not (start / "manifest.json").exists():
-            stage = Trainer(sources.public, settings=STAGE_ONE_SETTINGS, scratch=scratch / ".stage-one")
-            run_with_bar(stage, STAGE_ONE)
-            finish(stage, name=STAGE_ONE, validation=sources.public[:500], lineage=Lineage({}, command), target=start)
-    trainer = Trainer(
-        sources.own, replay=sources.public, settings=GLOBAL_SETTINGS, init=start, scratch=scratch / ".global"
-    )
+    replay = [*sources.umsab, *sources.bitext]
+    start = folder / START_ADAPTER
+    trainer = Trainer(sources.own, replay=replay, settings=GLOBAL_SETTINGS, init=start, scratch=scratch / ".global")
     run_with_bar(trainer, GLOBAL_ADAPTER)
-    lineage = Lineage(sources.counts(), command, parent=STAGE_ONE if start else None)
+    lineage = Lineage(_counts([*sources.own, *replay]), command, parent=START_ADAPTER)
     finish(
         trainer, name=GLOBAL_ADAPTER, validation=sources.held_back, lineage=lineage, target=folder / GLOBAL_ADAPTER
     )
+
+
+def _counts(rows: Sequence[Example]) -> dict[str, int]:
+    return dict(Counter(example.source for example in rows))
 
 
 def _train_market(name: str, language: str, sources: Sources, folder: Path, scratch: Path, command: str) -> None:
@@ -113,7 +129,7 @@ def _train_market(name: str, language: str, sources: Sources, folder: Path, scra
         key=lambda example: (example.intent or "", example.sentiment or ""),
     )
     learned, validation = held_back[::2], held_back[1::2]
-    tweets = [example for example in sources.public if example.language == language and not example.intent]
+    tweets = [example for example in sources.umsab if example.language == language]
     tweets = random.Random(0).sample(tweets, min(len(tweets), TWEETS_A_MARKET))  # noqa: S311 - not for secrets
     trainer = Trainer(
         [*own, *learned, *tweets],
@@ -123,5 +139,5 @@ def _train_market(name: str, language: str, sources: Sources, folder: Path, scra
         scratch=scratch / f".{name}",
     )
     run_with_bar(trainer, name)
-    lineage = Lineage(dict(Counter(e.source for e in trainer.examples)), f"{command} --only {name}", GLOBAL_ADAPTER)
+    lineage = Lineage(_counts(trainer.examples), f"{command} --only {name}", GLOBAL_ADAPTER)
     finish(trainer, name=name, validation=validation, lineage=lineage, target=folder / name)
