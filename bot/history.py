@@ -45,6 +45,7 @@ def _from_bot(row: Any) -> dict[str, Any]:
     return {
         "id": row.number,
         "from": "bot",
+        "author": row.author,
         "text": row.text,
         "buttons": row.buttons,
         "image": row.image,

@@ -170,6 +170,7 @@ export function newMessageId() {
 function toReply({ text, quick_replies: quickReplies, attachment, metadata }) {
   return {
     from: "bot",
+    author: metadata?.author,
     id: metadata?.id,
     text: text ?? "",
     buttons: (quickReplies ?? []).map(({ title, payload }) => ({ title, payload })),

@@ -8,7 +8,7 @@ import { button, element } from "./dom.js";
 const LINK = /https:\/\/[^\s<>"'«»“”()（）、。，；]+/gu;
 const AFTER_A_LINK = /[.,;:!?…]+$/u; // punctuation of the sentence around the link
 
-/** Make a message. `item` is {from, text, image, language, at}; `speaker` is read out before it, never shown. */
+/** Make a message. `item` is {from, author, text, image, language, at}; `speaker` is read out before it, never shown. */
 export function messageElement(item, { speaker, pictureLabel, locale }) {
   const bubble = element("div", { class: "bubble", title: clock(item.at, locale) });
   if (item.text) {
@@ -19,7 +19,7 @@ export function messageElement(item, { speaker, pictureLabel, locale }) {
   if (isHttps(item.image)) bubble.append(element("img", { src: item.image, alt: pictureLabel, loading: "lazy" }));
   return element(
     "div",
-    { class: "message", "data-from": item.from, part: `message ${item.from}` },
+    { class: "message", "data-from": item.from, "data-author": item.author, part: `message ${item.from}` },
     element("span", { class: "unseen", text: `${speaker}: ` }),
     element("div", { class: "line" }, bubble),
   );

@@ -61,7 +61,8 @@ export class Transcript {
     this.#shown.set(key, node);
     this.lastId = Math.max(this.lastId ?? 0, Number(item.id) || 0) || null;
     if (item.buttons?.length) this.#offer(item.buttons);
-    if (this.written && item.id !== undefined) this.#addThumbs(node, item.id);
+    // Thumbs judge the bot: an agent's words and the desk's notices have none.
+    if (this.written && item.id !== undefined && (item.author ?? "bot") === "bot") this.#addThumbs(node, item.id);
     return true;
   }
 
@@ -180,10 +181,15 @@ export class Transcript {
   }
 
   #show(item) {
-    const speaker = item.from === "customer" ? this.#texts.customer_says : this.#texts.bot_says;
-    const node = messageElement(item, { speaker, pictureLabel: this.#texts.picture, locale: this.#locale });
+    const node = messageElement(item, { speaker: this.#speakerOf(item), pictureLabel: this.#texts.picture, locale: this.#locale });
     this.#append(node);
     return node;
+  }
+
+  /** An agent speaks for the whole of the customer service, as the panel's title names it. */
+  #speakerOf({ from, author }) {
+    if (from === "customer") return this.#texts.customer_says;
+    return author === "agent" ? this.#texts.title : this.#texts.bot_says;
   }
 
   #append(node, { always = false } = {}) {
