@@ -1,4 +1,4 @@
-"""Commands: `python -m bot run`, `doctor`, `agent`, and `edge` (the edge alone, which `run` starts)."""
+"""Commands: `python -m bot run`, `doctor`, `agent`, `dead-letters`, and `edge` (the edge alone, which `run` starts)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
+from bot import dead_letters
 from bot.console import command as agents
 from bot.settings import SettingsError, read_settings
 from bot.texts import TextsError
@@ -45,6 +46,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         raw = argparse.RawDescriptionHelpFormatter
         commands.add_parser(name, help=does, description=does, epilog=VARIABLES, formatter_class=raw)
     agents.add_parser(commands)
+    dead_letters.add_parser(commands)
     options = parser.parse_args(arguments)
     try:
         return options.run(options, environ) if "run" in options else _run(options.command, environ)
