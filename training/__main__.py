@@ -48,15 +48,17 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--data", nargs="+", type=Path, required=True, metavar="FILE_OR_FOLDER")
     train.add_argument("--output", type=Path, required=True, metavar="DIR")
     train.add_argument("--market", help="the market the adapter is for; its language is that of rows without one")
-    train.add_argument("--init", choices=["global", "none"], help="the start (global with --market, else none)")
+    help_init = "default: global with --market, else an adapter made to begin from"
+    train.add_argument("--init", choices=["global", "none"], help=help_init)
     train.add_argument("--method", choices=["lora", "adalora", "ia3", "prefix"], default="lora")
-    train.add_argument("--valid", type=Path, help="rows to calibrate and measure on (default: a tenth of the data)")
+    train.add_argument("--valid", type=Path, help="rows to calibrate and measure on (default: a part of the data)")
     train.add_argument("--epochs", type=int, help="default: by the number of rows")
     train.add_argument("--seed", type=int, default=0)
     train.set_defaults(module="training.commands", function="train")
 
     adapters = steps.add_parser("adapters", help="make the shipped adapters again: global, then each market's")
-    adapters.add_argument("--without", nargs="*", default=[], choices=["umsab", "bitext", "clinc150"], help="leave a source out")
+    public = ["umsab", "bitext", "clinc150"]
+    adapters.add_argument("--without", nargs="*", default=[], choices=public, help="leave a source out")
     adapters.add_argument("--only", nargs="*", default=[], metavar="NAME", help="only these, such as global or de-DE")
     adapters.add_argument("--output", type=Path, default=ADAPTERS_FOLDER, metavar="DIR")
     adapters.set_defaults(module="training.recipe", function="make_shipped_adapters")

@@ -33,39 +33,33 @@ class Lineage:
     parent: str | None = None
 
 
+@dataclass(frozen=True)
+class Calibrated:
+    """Heads with their calibration, and the metrics on the rows that it was fitted on."""
+
+    heads: Heads
+    metrics: dict[str, Any]
+
+
 def finish(
     trainer: Trainer, *, name: str, validation: Sequence[Example], lineage: Lineage, target: Path
 ) -> dict[str, Any]:
-    """Calibrate on `validation`, measure, and write the adapter to `target` in one move; return its metrics.
+    """Calibrate on `validation`, measure, and write the adapter to `target` in one move; return its metrics."""
+    result = calibrated(trainer, validation)
+    write_adapter(trainer, result, name=name, lineage=lineage, target=target)
+    return result.metrics
 
-    An adapter that stood there before is replaced only when the new one is complete.
-    """
-    body, tokenizer = trainer.network.body, trainer.tokenizer
-    heads = _heads(trainer)
-    pooled = pool(body, tokenizer, [example.text for example in validation])
-    heads = calibrate(heads, pooled, validation)
+
+def calibrated(trainer: Trainer, validation: Sequence[Example]) -> Calibrated:
+    """Return the trained heads, calibrated and measured on `validation`."""
+    pooled = pool(trainer.network.body, trainer.tokenizer, [example.text for example in validation])
+    heads = calibrate(uncalibrated(trainer), pooled, validation)
     scores = heads.score(pooled, [example.language for example in validation])
-    metrics = evaluate(validation, scores, intents=trainer.intents, sentiments=trainer.sentiments)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as scratch:
-        folder = Path(scratch) / "adapter"
-        body.save_pretrained(str(folder))
-        (folder / "README.md").unlink(missing_ok=True)
-        _halve(folder / PEFT_WEIGHTS)
-        _name_the_encoder(folder / "adapter_config.json")
-        heads.save(folder)
-        (folder / "metrics.json").write_text(json.dumps(metrics, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        training = {**asdict(trainer.settings), **asdict(lineage)}
-        manifest = write_manifest(
-            folder, name=name, encoder=fingerprint(trainer.encoder), method=trainer.settings.method, training=training
-        )
-        write_card(folder, manifest, metrics)
-        shutil.rmtree(target, ignore_errors=True)
-        folder.rename(target)
-    return metrics
+    return Calibrated(heads, evaluate(validation, scores, intents=trainer.intents, sentiments=trainer.sentiments))
 
 
-def _heads(trainer: Trainer) -> Heads:
+def uncalibrated(trainer: Trainer) -> Heads:
+    """Return the trained heads with the mean vector of each intent, and no calibration yet."""
     network = trainer.network
     labelled = [example for example in trainer.examples if example.intent in trainer.intents]
     pooled = pool(network.body, trainer.tokenizer, [example.text for example in labelled]) if labelled else None
@@ -80,6 +74,28 @@ def _heads(trainer: Trainer) -> Heads:
         sentiment_bias=network.sentiment.bias.detach().numpy(),
         centroids=means,
     )
+
+
+def write_adapter(trainer: Trainer, result: Calibrated, *, name: str, lineage: Lineage, target: Path) -> None:
+    """Write the adapter's folder in one move; what stood there before is replaced only when the new one is complete."""
+    body = trainer.network.body
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as scratch:
+        folder = Path(scratch) / "adapter"
+        body.save_pretrained(str(folder))
+        (folder / "README.md").unlink(missing_ok=True)
+        _halve(folder / PEFT_WEIGHTS)
+        _name_the_encoder(folder / "adapter_config.json")
+        result.heads.save(folder)
+        metrics = json.dumps(result.metrics, indent=2, ensure_ascii=False)
+        (folder / "metrics.json").write_text(metrics + "\n", encoding="utf-8")
+        training = {**asdict(trainer.settings), **asdict(lineage)}
+        manifest = write_manifest(
+            folder, name=name, encoder=fingerprint(trainer.encoder), method=trainer.settings.method, training=training
+        )
+        write_card(folder, manifest, result.metrics)
+        shutil.rmtree(target, ignore_errors=True)
+        folder.rename(target)
 
 
 def _halve(path: Path) -> None:

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import matthews_corrcoef
 
-from nlu.heads import Floats, Heads, softmax
+from nlu.heads import Floats, Heads, HeadSettings, softmax
 from training.dataset import OUT_OF_SCOPE, Example
 
 TEMPERATURES = np.geomspace(0.25, 4.0, 41)
 ROWS_FOR_A_LANGUAGE = 60
 ROWS_OUT_OF_SCOPE = 10
 KEPT_IN_SCOPE = 0.95
+OUT_OF_SCOPE_SHARE = 0.35  # of real traffic at least; what a data set brings of it says little
 THRESHOLDS = np.linspace(0.02, 0.98, 97)
 
 
@@ -103,8 +104,28 @@ def _fit_out_of_scope(heads: Heads, pooled: Floats, examples: Sequence[Example])
     return replace(heads, settings=settings)
 
 
+def transfer(calibrated: HeadSettings, heads: Heads) -> Heads:
+    """Return heads with the calibration of others that were trained on fewer rows of the same labels."""
+    return replace(
+        heads,
+        settings=replace(
+            heads.settings,
+            intent_temperature=calibrated.intent_temperature,
+            sentiment_temperature=calibrated.sentiment_temperature,
+            signal_mean=calibrated.signal_mean,
+            signal_scale=calibrated.signal_scale,
+            out_of_scope_weights=calibrated.out_of_scope_weights,
+            out_of_scope_bias=calibrated.out_of_scope_bias,
+            threshold=calibrated.threshold,
+        ),
+    )
+
+
 def _fit_threshold(heads: Heads, pooled: Floats, examples: Sequence[Example]) -> Heads:
-    """Choose the raw confidence below which "out of scope" is the better answer, by Matthews' correlation."""
+    """Choose the raw confidence below which "out of scope" is the better answer, by Matthews' correlation.
+
+    Out-of-scope rows weigh as much as they do in real traffic, where they are fewer among the validation rows.
+    """
     rows = [position for position, example in enumerate(examples) if example.intent is not None]
     if not rows:
         return heads
@@ -113,10 +134,16 @@ def _fit_threshold(heads: Heads, pooled: Floats, examples: Sequence[Example]) ->
     raw = scores.confidence  # with a threshold of 0.5 the confidence is the raw one
     names = np.array(heads.settings.intents)[scores.intents.argmax(axis=1)]
     truth = np.array([examples[position].intent for position in rows])
-    if (truth == OUT_OF_SCOPE).sum() < ROWS_OUT_OF_SCOPE:
+    outside = truth == OUT_OF_SCOPE
+    if outside.sum() < ROWS_OUT_OF_SCOPE:
         threshold = float(np.clip(np.quantile(raw, 1 - KEPT_IN_SCOPE), 0.02, 0.98))
     else:
-        quality = [matthews_corrcoef(truth, np.where(raw >= at, names, OUT_OF_SCOPE)) for at in THRESHOLDS]
+        share = max(outside.mean(), OUT_OF_SCOPE_SHARE)
+        weights = np.where(outside, share / outside.mean(), (1 - share) / (1 - outside.mean()))
+        quality = [
+            matthews_corrcoef(truth, np.where(raw >= at, names, OUT_OF_SCOPE), sample_weight=weights)
+            for at in THRESHOLDS
+        ]
         best = np.flatnonzero(np.array(quality) >= max(quality) - 1e-9)
         threshold = float(THRESHOLDS[best].mean())
     return replace(heads, settings=replace(heads.settings, threshold=threshold))

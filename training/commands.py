@@ -14,18 +14,20 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from nlu.adapters import ADAPTERS_FOLDER
+from nlu.adapters import ADAPTERS_FOLDER, DamagedAdapterError, read_manifest
+from nlu.encoder import find_encoder, fingerprint
 from nlu.heads import Scores
 from nlu.language import LanguageDetector
 from nlu.markets import GLOBAL_ADAPTER, load_markets, message_language
 from nlu.rows import COLUMNS, read_rows, write_rows
-from training.adapter import Lineage, finish
-from training.dataset import OUT_OF_SCOPE, DatasetError, Example, read_examples, split
+from training.adapter import Lineage, write_adapter
+from training.dataset import OUT_OF_SCOPE, DatasetError, Example, read_examples
 from training.evaluate import evaluate
+from training.fit import Plan, fit
 from training.predict import AdapterPredictor
 from training.train import Trainer, TrainingSettings
 
-VALIDATION_SHARE = 0.1
+LANGUAGE_SHARE = 0.1
 OWN_EXAMPLES = Path("training/examples")
 START_ADAPTER = "start"
 MARKET_SETTINGS = TrainingSettings(epochs=3, learning_rate=5e-4, hold=0.005, replay_share=0.2)
@@ -34,29 +36,35 @@ STEPS_AT_LEAST, EPOCHS_AT_MOST, EPOCHS_AT_LEAST = 700, 40, 3
 
 def train(options: argparse.Namespace) -> None:
     """Fit an adapter on the given rows and write its folder."""
-    examples = in_market_language(read_examples(options.data), options.market)
-    if options.valid:
-        training, validation = examples, in_market_language(read_examples([options.valid]), options.market)
-    else:
-        training, validation = split(examples, share=VALIDATION_SHARE, seed=options.seed)
+    training = in_market_language(read_examples(options.data), options.market)
+    validation = in_market_language(read_examples([options.valid]), options.market) if options.valid else None
     init = _start(options)
     settings = MARKET_SETTINGS if options.market and init else TrainingSettings()
-    epochs = options.epochs or _epochs(len(training), settings)
-    trainer = Trainer(
+    plan = Plan(
         training,
+        validation,
+        others=_own_examples(training),
         replay=_other_markets_examples(options.market, training) if options.market and init else (),
-        settings=replace(settings, epochs=epochs, method=options.method, seed=options.seed),
+    )
+    trainer, result = fit(
+        plan,
+        replace(
+            settings,
+            epochs=options.epochs or _epochs(len(training), settings),
+            method=options.method,
+            seed=options.seed,
+        ),
         init=init,
         scratch=options.output.with_name(f".{options.output.name}.progress"),
+        run=run_with_bar,
     )
-    run_with_bar(trainer, options.output.name)
     lineage = Lineage(
-        sources=dict(Counter(example.source for example in training)),
+        sources=dict(Counter(example.source for example in trainer.examples)),
         command=" ".join(["python -m training", *sys.argv[1:]]),
-        parent=GLOBAL_ADAPTER if init else None,
+        parent=init.name if init else None,
     )
-    metrics = finish(trainer, name=options.output.name, validation=validation, lineage=lineage, target=options.output)
-    _say(metrics)
+    write_adapter(trainer, result, name=options.output.name, lineage=lineage, target=options.output)
+    _say(result.metrics)
 
 
 def predict(options: argparse.Namespace) -> None:
@@ -120,13 +128,33 @@ def in_market_language(examples: Sequence[Example], code: str | None) -> list[Ex
 
 
 def _start(options: argparse.Namespace) -> Path | None:
-    wanted = options.init or ("global" if options.market else "none")
-    if wanted == "none":
+    """Return the adapter to begin from: for a market the global one; for other labels the start, made for that.
+
+    Both are LoRA adapters of the default encoder: another method or encoder begins from nothing, unless told otherwise.
+    """
+    if options.init == "none":
         return None
-    folder = ADAPTERS_FOLDER / GLOBAL_ADAPTER
-    if not folder.exists():
-        raise DatasetError(f"{folder} is missing; train it first, or say --init none.")
+    folder = ADAPTERS_FOLDER / (GLOBAL_ADAPTER if options.init == "global" or options.market else START_ADAPTER)
+    try:
+        manifest = read_manifest(folder, encoder=fingerprint(find_encoder()))
+        if manifest.method != options.method:
+            raise DatasetError(f"{folder} is a {manifest.method} adapter: --method {options.method} needs --init none.")
+    except (DamagedAdapterError, DatasetError):
+        if options.init or options.market:
+            raise
+        return None
     return folder
+
+
+def _own_examples(training: Sequence[Example]) -> list[Example]:
+    """Return our own examples in the languages of the given rows, which are detected where they are not told."""
+    if not OWN_EXAMPLES.exists():
+        return []
+    markets = load_markets()
+    detector = LanguageDetector(markets.languages)
+    told = Counter(row.language or detector.detect(row.text).code for row in training[:: len(training) // 500 + 1])
+    spoken = {language for language, count in told.items() if count >= LANGUAGE_SHARE * told.total()}
+    return [example for example in read_examples([OWN_EXAMPLES]) if example.language in spoken]
 
 
 def _epochs(rows: int, settings: TrainingSettings) -> int:

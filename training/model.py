@@ -81,15 +81,19 @@ class Tokenizer:
         return batch["input_ids"], batch["attention_mask"]
 
 
+def load_encoder(source: str) -> PreTrainedModel:
+    """Return the bare encoder, ready to predict."""
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    return AutoModel.from_pretrained(source, **_without_pooler(source)).eval()
+
+
 def load_trained(folder: Path, *, encoder: str | None = None) -> tuple[nn.Module, Tokenizer]:
     """Return the encoder with an adapter's weights in it, ready to predict, and its tokenizer."""
     from peft import PeftModel
 
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
     source = find_encoder(encoder)
-    base = AutoModel.from_pretrained(source, **_without_pooler(source))
-    body: nn.Module = PeftModel.from_pretrained(base, str(folder)).float().eval()
+    body: nn.Module = PeftModel.from_pretrained(load_encoder(source), str(folder)).float().eval()
     return body, Tokenizer(source)
 
 

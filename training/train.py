@@ -215,7 +215,7 @@ class Trainer:
 
 
 def _precision() -> str:
-    """Return accelerate's name of the precision that is fastest here without being wrong: bf16 where it is in hardware."""
+    """Return accelerate's name of the fastest precision here: bf16 where the hardware has it."""
     if torch.cuda.is_available():
         return "bf16" if torch.cuda.is_bf16_supported() else "no"
     return "bf16" if torch.cpu.get_capabilities().get("avx512_bf16") else "no"

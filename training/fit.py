@@ -1,0 +1,110 @@
+"""Fits an adapter to any labelled rows with settings that suit their number, and calibrates it. What `train` runs.
+
+Few rows: a first fit goes without every fifth row and without a fifth of the intents, which stand for the requests that
+nobody thought of; temperatures, out-of-scope score and threshold are fitted on what it had not seen, and the adapter
+itself is then trained on all rows. Many rows: a tenth is held back and calibrates.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from training.adapter import Calibrated, calibrated, uncalibrated
+from training.calibrate import transfer
+from training.dataset import OUT_OF_SCOPE, Example, labels_of, split
+from training.outliers import borrow_outliers
+from training.predict import pool
+from training.train import Trainer, TrainingSettings
+
+FEW_ROWS = 2500
+VALIDATION_SHARE = 0.1
+CALIBRATION_SHARE = 0.2
+LEFT_OUT_INTENTS = 0.2
+INTENTS_TO_LEAVE_OUT = 5
+BORROWED_SHARE, BORROWED_AT_MOST = 0.5, 1000
+
+Run = Callable[[Trainer, str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The rows of one fit: `training` labelled rows, `validation` if the user brought it, `others` to borrow from."""
+
+    training: Sequence[Example]
+    validation: Sequence[Example] | None
+    others: Sequence[Example]
+    replay: Sequence[Example] = ()
+
+
+def fit(
+    plan: Plan, settings: TrainingSettings, *, init: Path | None, scratch: Path, run: Run
+) -> tuple[Trainer, Calibrated]:
+    """Train and calibrate; returns the trainer, whose network is the adapter's, and its heads with their metrics.
+
+    `run` drives a trainer to its end under a name for the progress bar. Both fits resume after an interruption.
+    """
+
+    def make(rows: Sequence[Example], place: str) -> Trainer:
+        return Trainer(rows, replay=plan.replay, settings=settings, init=init, scratch=scratch / place)
+
+    borrowed = _borrowed(plan, settings.seed)
+    shown, kept = _halves(borrowed, settings.seed)
+    if plan.validation is not None or len(plan.training) > FEW_ROWS:
+        training, validation = list(plan.training), list(plan.validation or ())
+        if plan.validation is None:
+            training, validation = split(training, share=VALIDATION_SHARE, seed=settings.seed)
+        trainer = make([*training, *shown], "fit")
+        run(trainer, "training")
+        return trainer, calibrated(trainer, [*validation, *kept])
+    rows, unseen = _left_out(plan.training, settings.seed, leave_intents=bool(borrowed))
+    first = make([*rows, *shown], "calibration")
+    run(first, "calibrating")
+    measured = calibrated(first, [*unseen, *kept])
+    trainer = make([*plan.training, *borrowed], "fit")
+    run(trainer, "training")
+    heads = transfer(measured.heads.settings, uncalibrated(trainer))
+    return trainer, Calibrated(heads, measured.metrics)
+
+
+def _borrowed(plan: Plan, seed: int) -> list[Example]:
+    intents, _ = labels_of(plan.training)
+    has_own = any(example.intent == OUT_OF_SCOPE for example in plan.training)
+    if has_own or len(intents) < 2 or not plan.others:
+        return []
+    labelled = [example for example in plan.training if example.intent]
+    wanted = min(BORROWED_AT_MOST, round(BORROWED_SHARE * len(labelled)))
+    return borrow_outliers(labelled, plan.others, _embed, wanted=wanted, seed=seed)
+
+
+def _embed(texts: Sequence[str]) -> Any:
+    """Embed with the bare encoder, whose space no adapter has bent towards some labels."""
+    from nlu.encoder import find_encoder
+    from training.model import Tokenizer, load_encoder
+
+    source = find_encoder()
+    return pool(load_encoder(source), Tokenizer(source), texts)
+
+
+def _halves(rows: Sequence[Example], seed: int) -> tuple[list[Example], list[Example]]:
+    chance = random.Random(seed)  # noqa: S311 - not for secrets
+    mixed = chance.sample(list(rows), len(rows))
+    return mixed[: len(mixed) // 2], mixed[len(mixed) // 2 :]
+
+
+def _left_out(
+    examples: Sequence[Example], seed: int, *, leave_intents: bool
+) -> tuple[list[Example], list[Example]]:
+    """Split into rows to train on and rows to calibrate on, where those of left-out intents are out-of-scope."""
+    training, unseen = split(examples, share=CALIBRATION_SHARE, seed=seed)
+    intents, _ = labels_of(examples)
+    if not leave_intents or len(intents) < INTENTS_TO_LEAVE_OUT:
+        return training, unseen
+    chance = random.Random(seed)  # noqa: S311 - not for secrets
+    left = set(chance.sample(list(intents), round(LEFT_OUT_INTENTS * len(intents))))
+    strange = [replace(row, intent=OUT_OF_SCOPE) for row in [*training, *unseen] if row.intent in left]
+    known = [row for row in unseen if row.intent not in left]
+    return [row for row in training if row.intent not in left], [*known, *strange]
