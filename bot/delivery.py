@@ -121,6 +121,9 @@ class Deliverer:
             del self._work[conversation]
 
     async def _bring(self, parcel: Parcel) -> None:
+        if parcel.attempt > self._backoff.attempts:  # those who tried died of it
+            await self._give_up(parcel, "no try came to an end")
+            return
         held = parcel.conversation
         recipient = Recipient(held.channel, held.account, held.sender, held.id, held.language, held.last_customer_at)
         try:

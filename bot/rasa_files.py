@@ -25,6 +25,8 @@ SCHEMA = "rasa"
 REDIS_PORT = 6379
 # Rasa's own database of locks within Redis; ours is the one that the URL names.
 LOCKS_DATABASE = 1
+# How long a conversation stays locked in Redis when its Rasa dies, in seconds; Rasa's own default is a minute.
+LOCK_LIFETIME = 18
 
 
 class TrainingFailed(RuntimeError):
@@ -83,6 +85,7 @@ def rasa_environment(settings: Settings) -> Mapping[str, str]:
     """Return the variables that the two files refer to, and those of Rasa's own."""
     environment = {
         "RASA_TELEMETRY_ENABLED": "false",
+        "TICKET_LOCK_LIFETIME": str(LOCK_LIFETIME),
         "POLYDESK_TRACKER_URL": tracker_url(settings.database_url),
         "POLYDESK_PRIVACY_URL": settings.privacy_url,
     }

@@ -6,6 +6,7 @@ here both become a `TurnFailed`, after which nothing of the turn is kept and the
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,8 @@ from rasa.shared.core.trackers import DialogueStateTracker
 NEXT_REQUEST = "next_request"
 SECOND_REQUEST_SUFFIX = "+next"
 CHANNEL_NAME = "polydesk"
+# Seconds, for a whole turn; less than a lock in Redis lives (`bot/rasa_files.py`), so that none goes on without it.
+TURN_WITHIN = 15.0
 
 
 class TurnFailed(BaseException):
@@ -47,22 +50,29 @@ class TurnResult:
     parse_data: dict[str, Any] = field(default_factory=dict)
 
 
-async def run_turn(agent: Agent, turn: Turn) -> TurnResult:
+async def run_turn(agent: Agent, turn: Turn, *, within: float = TURN_WITHIN) -> TurnResult:
     """Run a turn, or return the stored result of one that was already run with this message id.
 
-    Raises `TurnFailed`. A second request that the component found in the message is run as well once no form is
-    active; until then it waits in the tracker's slot.
+    Raises `TurnFailed`, also when it takes longer than so many seconds. A second request that the component found in
+    the message is run as well once no form is active; until then it waits in the tracker's slot.
     """
     async with agent.lock_store.lock(turn.sender):
-        processor = StrictProcessor.over(agent)
-        tracker = await processor.get_tracker(turn.sender)
-        if not _events_of(tracker, turn.message_id):
-            tracker = await processor.run_message(turn, turn.text, turn.message_id, turn.metadata)
-        waiting = tracker.get_slot(NEXT_REQUEST)
-        if waiting and not tracker.active_loop_name:
-            metadata = {**turn.metadata, "button": False}
-            tracker = await processor.run_message(turn, waiting, turn.message_id + SECOND_REQUEST_SUFFIX, metadata)
-    return _result(tracker, turn.message_id)
+        try:
+            async with asyncio.timeout(within):
+                return _result(await _run(StrictProcessor.over(agent), turn), turn.message_id)
+        except TimeoutError as error:
+            raise TurnFailed(f"not done in {within:.0f} s") from error
+
+
+async def _run(processor: StrictProcessor, turn: Turn) -> DialogueStateTracker:
+    tracker: DialogueStateTracker = await processor.get_tracker(turn.sender)
+    if not _events_of(tracker, turn.message_id):
+        tracker = await processor.run_message(turn, turn.text, turn.message_id, turn.metadata)
+    waiting = tracker.get_slot(NEXT_REQUEST)
+    if waiting and not tracker.active_loop_name:
+        metadata = {**turn.metadata, "button": False}
+        tracker = await processor.run_message(turn, waiting, turn.message_id + SECOND_REQUEST_SUFFIX, metadata)
+    return tracker
 
 
 class StrictProcessor(MessageProcessor):  # type: ignore[misc]
@@ -80,7 +90,7 @@ class StrictProcessor(MessageProcessor):  # type: ignore[misc]
     async def run_message(
         self, turn: Turn, text: str, message_id: str, metadata: dict[str, Any]
     ) -> DialogueStateTracker:
-        """Handle one message and return the stored tracker; remembers a second request found in it."""
+        """Handle one message and return the stored tracker."""
         message = UserMessage(text, CollectingOutputChannel(), turn.sender, None, CHANNEL_NAME, message_id, metadata)
         try:
             await self.handle_message(message)
@@ -88,14 +98,16 @@ class StrictProcessor(MessageProcessor):  # type: ignore[misc]
             raise
         except Exception as error:
             raise TurnFailed(f"{type(error).__name__}") from error
-        tracker = await self.get_tracker(turn.sender)
+        return await self.get_tracker(turn.sender)
+
+    async def save_tracker(self, tracker: DialogueStateTracker) -> None:
+        """Store a turn together with the second request found in it: between two stores a process may die."""
         latest = tracker.get_last_event_for(UserUttered)
-        is_second = message_id.endswith(SECOND_REQUEST_SUFFIX)
+        is_second = bool(latest) and str(latest.message_id).endswith(SECOND_REQUEST_SUFFIX)
         rest = latest.parse_data.get("rest") if latest and not is_second else None
         if rest or is_second:
             tracker.update(SlotSet(NEXT_REQUEST, rest))
-            await self.save_tracker(tracker)
-        return tracker
+        await super().save_tracker(tracker)
 
     async def _run_action(
         self,

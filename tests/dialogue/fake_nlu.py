@@ -1,6 +1,7 @@
 """Stands in for the real understanding in tests of the dialogue: reads intent and tone from the text itself.
 
-`track_order/angry: where is 123456` is the intent `track_order`, said angrily. Entities are found as in production.
+`track_order/angry: where is 123456` is the intent `track_order`, said angrily; what follows `||` is a second request.
+Entities are found as in production.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ class FakeNLU(GraphComponent, IntentClassifier):  # type: ignore[misc]
             if text.startswith("/"):  # a button, which Rasa's own handler reads afterwards
                 message.set(INTENT, {"name": None, "confidence": 0.0}, add_to_output=True)
                 continue
+            text, _, rest = text.partition(" || ")
+            message.set("rest", rest or None, add_to_output=True)
             marked = MARKED.fullmatch(text)
             intent = marked["intent"] if marked else "nonsense"
             negative = 0.95 if marked and marked["angry"] else 0.6
