@@ -24,8 +24,9 @@ class EmailForm(Form):
     own_slots: ClassVar[tuple[str, ...]] = (EMAIL,)
 
     def read_start(self, turn: Turn, slots: Slots) -> Slots:
-        """Read the e-mail that the first message names, else the one named for an order."""
-        return self.read(turn, slots) or ({EMAIL: slots["email"]} if slots.get("email") else {})
+        """Read the e-mail that the first message names, else the one named for an order or signed by the shop."""
+        known = slots.get("email") or turn.verified_email
+        return self.read(turn, slots) or ({EMAIL: known} if known else {})
 
     def read(self, turn: Turn, slots: Slots) -> Slots:
         """Read an e-mail."""

@@ -1,11 +1,13 @@
 """Who is asking: an order's number together with the e-mail or the postcode that belong to it.
 
 Shared by every form that tells or changes something personal, and asked once in a conversation. Number and proof stay
-in the slots and are checked against the shop each time, so that no slot alone opens an order.
+in the slots and are checked against the shop each time, so that no slot alone opens an order. What the shop has signed
+about the customer is not asked: her e-mail is the proof of her own orders, and of no other.
 """
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
 from typing import ClassVar
 
@@ -15,13 +17,14 @@ from actions import typed
 from actions.action import ShopAction, Speaker, identified_order
 from actions.form import CONFIRMED, Form, Slots
 from actions.shop import Order
-from actions.turn import Turn
+from actions.turn import CHOICE_INTENT, Turn
 
 NUMBER = "order_number"
 PROOF = "email"
 REFUSED = "pair_refused"
 WRONG_TRIES = "wrong_tries"
 MOST_TRIES = 3
+BUTTONS = 5  # orders that are offered
 
 
 class IdentifiedForm(Form):
@@ -55,6 +58,7 @@ class IdentifiedForm(Form):
 
     def ask_next(self, speaker: Speaker, turn: Turn, slots: Slots) -> str | None:
         """Ask for number and proof until they belong together, then what the form itself needs."""
+        _fill_in_verified(turn, slots, needs_email=self.needs_email)
         tries = int(slots.get(WRONG_TRIES) or 0)
         if tries < MOST_TRIES and not slots.get(REFUSED):
             order = identified_order(self.shop, slots)
@@ -74,7 +78,9 @@ class IdentifiedForm(Form):
             speaker.say("utter_not_identified")
             return NUMBER
         if not slots.get(NUMBER):
-            speaker.say("utter_request_order_number")
+            speaker.say(
+                "utter_request_order_number", buttons=[_button(each) for each in turn.verified_orders[:BUTTONS]]
+            )
             return NUMBER
         speaker.say("utter_request_proof", order=slots[NUMBER])
         return PROOF
@@ -118,9 +124,17 @@ class AccountAction(OrderAction):
         """Do it; raises LookupError if there is no account."""
 
 
+def _fill_in_verified(turn: Turn, slots: Slots, *, needs_email: bool) -> None:
+    """Take up what the shop has signed, where the customer has said nothing else: her e-mail, and her only order."""
+    if len(turn.verified_orders) == 1 and not slots.get(NUMBER):
+        slots[NUMBER] = turn.verified_orders[0]
+    if turn.verified_email and not slots.get("email") and (needs_email or not slots.get("postcode")):
+        slots.update(email=turn.verified_email, postcode=None)
+
+
 def _answer_to_number(turn: Turn, slots: Slots) -> Slots:
     number, postcode = _number_and_postcode(turn)
-    found = _new_number(number or typed.order_number(turn.text), slots)
+    found = _new_number(number or turn.choice() or typed.order_number(turn.text), slots)
     # A postcode alone corrects the proof once a pair was refused.
     proof = _new_proof("postcode", postcode, slots) if number or slots.get(REFUSED) else {}
     return found | (_email(turn, slots) or proof)
@@ -159,3 +173,7 @@ def _new_proof(kind: str, value: str | None, slots: Slots) -> Slots:
     if not value or (value == slots.get(kind) and not slots.get(REFUSED)):
         return {}
     return {"email": None, "postcode": None, kind: value, REFUSED: False}
+
+
+def _button(number: str) -> dict[str, str]:
+    return {"title": number, "payload": f"/{CHOICE_INTENT}" + json.dumps({"choice": number})}

@@ -37,7 +37,8 @@ class Turn:
     """The latest message of a conversation and its surroundings.
 
     `replies_before` are the names of the bot's replies to the message before, `replies_now` those already given to
-    this one. `previous_sentiment` is that of the customer's message before.
+    this one. `previous_sentiment` is that of the customer's message before. The verified e-mail and order numbers are
+    what the shop has signed about her; the edge alone passes them on.
     """
 
     conversation: str
@@ -58,6 +59,8 @@ class Turn:
     offered_buttons: Mapping[str, str]
     events_now: Sequence[EventType]
     events_before: Sequence[EventType]
+    verified_email: str | None = None
+    verified_orders: Sequence[str] = ()
 
     @property
     def pressed(self) -> bool:
@@ -129,6 +132,8 @@ def read_turn(tracker: Tracker) -> Turn:
         },
         events_now=now,
         events_before=before,
+        verified_email=metadata.get("email"),
+        verified_orders=metadata.get("orders") or (),
     )
 
 

@@ -34,6 +34,7 @@ class Metadata(msgspec.Struct, frozen=True):
     market: str | None = None
     language_hint: str | None = None
     message_id: Annotated[str, msgspec.Meta(min_length=1, max_length=MESSAGE_ID_LIMIT)] | None = None
+    identity: Any = None  # a token of the shop's; whatever else stands here proves nothing and harms nobody
 
 
 def convert(data: object, form: type[T]) -> T:

@@ -8,6 +8,8 @@ from sqlalchemy.engine import Engine
 
 from bot.checks import Refusal
 from bot.conversations import Conversations
+from bot.customer_identity import Customer
+from bot.customers import Customers
 from bot.delivery import Sender
 from bot.dispatch import Dispatch
 from bot.feedback import Feedback
@@ -19,7 +21,7 @@ from bot.rasa_client import RasaClient
 from bot.rates import Rates
 from bot.settings import Settings
 from bot.texts import Texts
-from nlu.markets import Markets
+from nlu.markets import Market, Markets
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Desk:
     markets: Markets
     texts: Texts
     identity: Identity
+    customers: Customers
     rates: Rates
     metrics: Metrics
     conversations: Conversations
@@ -40,6 +43,10 @@ class Desk:
     dispatch: Dispatch
     rasa: RasaClient
     senders: dict[str, Sender]
+
+    def home_market(self, customer: Customer | None) -> Market:
+        """Return the market where none is named: the customer's as the shop says, else the first."""
+        return self.markets.by_code.get(customer.market or "" if customer else "") or self.markets.rows[0]
 
     def refusal_text(self, refusal: Refusal, language: str) -> str:
         """Say in the customer's language why her message is not taken."""

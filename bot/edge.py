@@ -35,6 +35,7 @@ from bot.channels.widget import WidgetChannel
 from bot.claims import LEASE
 from bot.console.routes import console
 from bot.conversations import Conversations
+from bot.customers import Customers
 from bot.delivery import Sender
 from bot.desk import Desk
 from bot.dispatch import Dispatch
@@ -144,6 +145,7 @@ def make_edge(
         markets=markets,
         texts=texts,
         identity=Identity(settings.secret or load_secret(settings.var / "secret")),
+        customers=Customers(engine, settings.identity_key, metrics),
         rates=Rates(counts, sender=settings.sender_rate, address=settings.address_rate),
         metrics=metrics,
         conversations=Conversations(engine),

@@ -15,6 +15,7 @@ import jwt
 ALGORITHM = "HS256"
 AUDIENCE = "polydesk-widget"
 LASTS = timedelta(days=30)
+TOKEN_LIMIT = 4096  # characters; ours have some 200
 
 
 class Identity:
@@ -31,7 +32,7 @@ class Identity:
 
     def conversation(self, token: object) -> str | None:
         """Return the token's conversation; None for anything that is not a valid token of ours."""
-        if not isinstance(token, str):
+        if not isinstance(token, str) or len(token) > TOKEN_LIMIT:
             return None
         try:
             claims = jwt.decode(
@@ -41,7 +42,7 @@ class Identity:
                 audience=AUDIENCE,
                 options={"require": ["sub", "aud", "iat", "exp"]},
             )
-        except (jwt.InvalidTokenError, UnicodeError):
+        except (jwt.InvalidTokenError, UnicodeError, RecursionError):  # the last: a header of a thousand brackets
             return None
         return str(claims["sub"])
 

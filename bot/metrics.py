@@ -16,6 +16,9 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.messages = Counter("polydesk_messages", "Messages stored", ["channel"], registry=self.registry)
         self.refusals = Counter("polydesk_refusals", "Messages refused", ["channel", "reason"], registry=self.registry)
+        self.identities = Counter(
+            "polydesk_identities", "Customers' identities shown", ["result"], registry=self.registry
+        )
         self.turns = Counter("polydesk_turns", "Turns ended", ["channel", "state"], registry=self.registry)
         self.turn_seconds = Histogram(
             "polydesk_turn_seconds", "From dispatch to stored replies", buckets=BUCKETS, registry=self.registry

@@ -79,12 +79,17 @@ class Greeting(msgspec.Struct, frozen=True):
     replies: tuple[Reply, ...]
 
 
-class TurnMetadata(msgspec.Struct, frozen=True):
-    """What Rasa is told beside the text; `button` only for a payload that the last bot turn offered."""
+class TurnMetadata(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What Rasa is told beside the text; `button` only for a payload that the last bot turn offered.
+
+    `email` and `orders` are the customer's as the shop has signed them, and left away where it has not.
+    """
 
     market: str
     language_hint: str | None
     button: bool
+    email: str | None = None
+    orders: tuple[str, ...] = ()
 
 
 class Turn(msgspec.Struct, frozen=True):

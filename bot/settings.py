@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.channels.accounts import Account, AccountsError, read_accounts
+from bot.customer_identity import IdentityKey, IdentityKeyError
 
 DEFAULT_DATABASE = "sqlite:///var/polydesk.db"
 SCHEMES = ("sqlite", "postgres", "postgresql")
@@ -23,7 +24,7 @@ class Settings:
     `secret` signs the widget's sessions; None means the one kept in `var`. `origins` are the sites, beside the edge's
     own, on whose pages the widget may stand; `*` is every site. `privacy_url` may hold `{market}`. Rates are messages a
     minute. `public_url` is where providers reach the edge, if that is not what their requests name. `accounts` are the
-    messaging channels' (`bot/channels/accounts.py`).
+    messaging channels' (`bot/channels/accounts.py`). `identity_key` checks what the shop signs about its customers.
     """
 
     host: str = "127.0.0.1"
@@ -40,6 +41,7 @@ class Settings:
     var: Path = Path("var")
     public_url: str | None = None
     accounts: tuple[Account, ...] = ()
+    identity_key: IdentityKey | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         var=Path(environ.get("POLYDESK_VAR") or default.var),
         public_url=_public_url(environ),
         accounts=_accounts(environ),
+        identity_key=_identity_key(environ),
     )
 
 
@@ -132,3 +135,17 @@ def _secret(environ: Mapping[str, str]) -> str | None:
     if secret and len(secret.encode()) < 32:
         raise SettingsError("POLYDESK_SECRET must have at least 32 bytes.")
     return secret
+
+
+def _identity_key(environ: Mapping[str, str]) -> IdentityKey | None:
+    makers = {"POLYDESK_IDENTITY_SECRET": IdentityKey.shared, "POLYDESK_IDENTITY_PUBLIC_KEY": IdentityKey.public}
+    given = [name for name in makers if environ.get(name)]
+    if len(given) > 1:
+        raise SettingsError(f"Set {' or '.join(given)}, not both: a shop signs in one way.")
+    for name in given:
+        try:
+            return makers[name](environ[name])
+        except IdentityKeyError as error:
+            # Neither key nor secret is repeated.
+            raise SettingsError(f"{name} cannot be used: {error}.") from error
+    return None

@@ -149,3 +149,28 @@ scores = Table(
     Column("at", UtcDateTime, nullable=False),
     CheckConstraint("score BETWEEN 1 AND 5", name="one_to_five"),
 )
+
+# Who the customer is, where the shop has signed it (`bot/customer_identity.py`); the shop's word holds until then.
+identities = Table(
+    "identities",
+    metadata,
+    Column("conversation_id", ForeignKey("conversations.id"), primary_key=True),
+    Column("customer_id", String(254), nullable=False, index=True),
+    Column("email", String(254)),
+    Column("name", String(254)),
+    Column("orders", JSON, nullable=False),
+    Column("verified_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+)
+
+# Erasures that have begun and not ended: what they take away, by ids that say nothing of a person.
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("begun_at", UtcDateTime, nullable=False),
+    Column("method", String(10), nullable=False),
+    Column("conversations", JSON, nullable=False),
+    Column("transcripts", JSON, nullable=False),
+    Column("releases", JSON, nullable=False),
+)

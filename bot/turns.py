@@ -20,6 +20,8 @@ from sqlalchemy.engine import Engine
 from actions.database import reading, transaction
 from bot.checks import TEXT_LIMIT
 from bot.conversations import BOT, hold
+from bot.customer_identity import Customer
+from bot.customers import verified_customer
 from bot.inbox import REFUSED, Inbox, Stored, state_of
 from bot.outbox import Outbox, Outgoing
 from bot.ownership import queue
@@ -74,7 +76,8 @@ class Turns:
         if message.kind not in ASKED_RASA:
             return "done", await asyncio.to_thread(self._decline, message)
         button = await asyncio.to_thread(self._outbox.offers, message.conversation, message.text)
-        asking = asyncio.create_task(self._ask(message, _to_rasa(message, button=button)))
+        customer = await asyncio.to_thread(verified_customer, self._engine, message.conversation)
+        asking = asyncio.create_task(self._ask(message, _to_rasa(message, button=button, customer=customer)))
         try:
             await self._inform(message, asking)
             result = await asking
@@ -169,13 +172,19 @@ class Turns:
         return Reply(name=f"edge_{name}", language=spoken, text=self._texts.edge(spoken, name, limit=TEXT_LIMIT))
 
 
-def _to_rasa(message: Stored, *, button: bool) -> Turn:
+def _to_rasa(message: Stored, *, button: bool, customer: Customer | None) -> Turn:
     return Turn(
         sender=message.conversation,
         message=message.text,
         # Ours, and not the client's: what an action does is done once for each id, and two clients may choose the same.
         message_id=f"{message.conversation}-{message.number}",
-        metadata=TurnMetadata(market=message.market, language_hint=message.language_hint, button=button),
+        metadata=TurnMetadata(
+            market=message.market,
+            language_hint=message.language_hint,
+            button=button,
+            email=customer.email if customer else None,
+            orders=customer.orders if customer else (),
+        ),
     )
 
 

@@ -26,11 +26,13 @@ from bot.checks import (
     decode,
     known_language,
 )
+from bot.customer_identity import Customer
 from bot.desk import Desk
 from bot.inbox import Incoming, Stored
 from bot.outbox import Outgoing
 from bot.rates import is_loopback
 from bot.tables import LEFT_TO_AGENT
+from nlu.markets import Market
 
 CHANNEL = "rest"
 WAITS = 30.0  # seconds
@@ -68,9 +70,10 @@ class RestChannel:
             hint = known_language(metadata.language_hint, self._desk.markets)
             language = hint or (market.language if market else language)
             await self._check_message(body, request)
+            customer = self._desk.customers.check(metadata.identity)
+            stored, is_new = await asyncio.to_thread(self._store, body, market, hint, customer)
         except Refusal as refusal:
             return self._refuse(refusal, language)
-        stored, is_new = await asyncio.to_thread(self._store, body, market.code if market else None, hint)
         if is_new:
             self._desk.metrics.messages.labels(channel=CHANNEL).inc()
         try:
@@ -99,20 +102,26 @@ class RestChannel:
         if not await self._desk.rates.allows(sender=f"{CHANNEL}:{body.sender}", address=address):
             raise Refusal("too_many", 429)
 
-    def _store(self, body: RestMessage, market: str | None, hint: str | None) -> tuple[Stored, bool]:
-        first = self._desk.markets.rows[0].code
-        conversation = self._desk.conversations.open(CHANNEL, sender=body.sender, market=market or first)
-        if market and market != conversation.market:
-            self._desk.conversations.set_market(conversation.id, market)
+    def _store(
+        self, body: RestMessage, market: Market | None, hint: str | None, customer: Customer | None
+    ) -> tuple[Stored, bool]:
+        desk = self._desk
+        first = market or desk.home_market(customer)
+        conversation = desk.conversations.open(CHANNEL, sender=body.sender, market=first.code)
+        # A sender's name is the caller's word: two customers under one name would read each other's conversation.
+        if customer and not desk.customers.keep(conversation.id, customer):
+            raise Refusal("not_allowed", 403)
+        if market and market.code != conversation.market:
+            desk.conversations.set_market(conversation.id, market.code)
         metadata_id = body.metadata.message_id if body.metadata else None
-        return self._desk.inbox.store(
+        return desk.inbox.store(
             Incoming(
                 channel=CHANNEL,
                 account=conversation.id,
                 conversation=conversation.id,
                 message_id=body.message_id or metadata_id or str(uuid.uuid4()),
                 text=body.message,
-                market=market or conversation.market,
+                market=market.code if market else conversation.market,
                 language_hint=hint,
             )
         )

@@ -38,6 +38,7 @@ from bot.checks import (
     known_language,
 )
 from bot.conversations import Conversation
+from bot.customer_identity import Customer
 from bot.delivery import Recipient
 from bot.desk import Desk
 from bot.feedback import CONSENT_VERSION
@@ -114,9 +115,10 @@ class WidgetChannel:
         request = convert({} if data is None else data, SessionRequest)
         metadata = request.metadata or NO_METADATA
         market = check_market(metadata.market, self._desk.markets)
+        customer = self._desk.customers.check(metadata.identity)
         conversation = await self._conversation(request.session_id)
-        if conversation is None:
-            conversation = await self._begin(sid, market)
+        if conversation is None or not await self._is_theirs(conversation, customer):
+            conversation = await self._begin(sid, market, customer)
         elif market and market.code != conversation.market:
             await asyncio.to_thread(self._desk.conversations.set_market, conversation.id, market.code)
         hint = known_language(metadata.language_hint, self._desk.markets)
@@ -129,12 +131,18 @@ class WidgetChannel:
         key = self._desk.identity.conversation(token)
         return await asyncio.to_thread(self._desk.conversations.find, key, channel=CHANNEL) if key else None
 
-    async def _begin(self, sid: str, market: Market | None) -> Conversation:
+    async def _is_theirs(self, conversation: Conversation, customer: Customer | None) -> bool:
+        """Note whose conversation it is; False if another customer's: two people at one screen share no history."""
+        return customer is None or await asyncio.to_thread(self._desk.customers.keep, conversation.id, customer)
+
+    async def _begin(self, sid: str, market: Market | None, customer: Customer | None) -> Conversation:
         session = await self._server.get_session(sid)
         if not await self._desk.rates.allows(sender=f"{CHANNEL}:socket:{sid}", address=session["address"]):
             raise Refusal("too_many", 429)
-        code = (market or self._desk.markets.rows[0]).code
-        return await asyncio.to_thread(self._desk.conversations.open, CHANNEL, market=code)
+        code = (market or self._desk.home_market(customer)).code
+        conversation = await asyncio.to_thread(self._desk.conversations.open, CHANNEL, market=code)
+        await self._is_theirs(conversation, customer)
+        return conversation
 
     async def _join(self, sid: str, conversation: Conversation, hint: str | None) -> None:
         """Make this the socket's conversation and confirm it, as Rasa does, with one string."""
@@ -180,7 +188,8 @@ class WidgetChannel:
         metadata = uttered.metadata or NO_METADATA
         check_storable(metadata.message_id or "")
         market = check_market(metadata.market, self._desk.markets)
-        conversation = await self._speakers_conversation(sid, uttered.session_id, market)
+        customer = self._desk.customers.check(metadata.identity)
+        conversation = await self._speakers_conversation(sid, uttered.session_id, market, customer)
         session = await self._server.get_session(sid)
         if not await self._desk.rates.allows(sender=f"{CHANNEL}:{conversation.id}", address=session["address"]):
             raise Refusal("too_many", 429)
@@ -204,17 +213,24 @@ class WidgetChannel:
             await self._send(sid, await asyncio.to_thread(self._desk.outbox.answers, stored))
         return {"ok": True, "message_id": stored.message_id, "id": stored.number}
 
-    async def _speakers_conversation(self, sid: str, token: object, market: Market | None) -> Conversation:
-        """Return whom a message is from: the token's conversation, the socket's, or, without either, a new one's."""
+    async def _speakers_conversation(
+        self, sid: str, token: object, market: Market | None, customer: Customer | None
+    ) -> Conversation:
+        """Return whom a message is from: the token's conversation, the socket's, or, without either, a new one's.
+
+        A message with another customer's identity begins a conversation of hers.
+        """
         session = await self._server.get_session(sid)
         if token is not None:
             conversation = await self._conversation(token)
             if conversation is None:
                 raise Refusal("no_session", 403)
         elif "conversation" in session:
-            return await self._own(sid)
+            conversation = await self._own(sid)
         else:
-            conversation = await self._begin(sid, market)
+            conversation = await self._begin(sid, market, customer)
+        if not await self._is_theirs(conversation, customer):
+            conversation = await self._begin(sid, market, customer)
         if conversation.id != session.get("conversation"):
             await self._join(sid, conversation, session.get("hint"))
         return conversation
