@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +24,9 @@ from training.dataset import Example
 from training.evaluate import evaluate
 from training.predict import pool
 from training.train import Trainer
+
+
+ROWS_A_MEAN = 100
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ def calibrated(trainer: Trainer, validation: Sequence[Example]) -> Calibrated:
 def uncalibrated(trainer: Trainer) -> Heads:
     """Return the trained heads with the mean vector of each intent, and no calibration yet."""
     network = trainer.network
-    labelled = [example for example in trainer.examples if example.intent in trainer.intents]
+    labelled = _some_of_each([example for example in trainer.examples if example.intent in trainer.intents])
     pooled = pool(network.body, trainer.tokenizer, [example.text for example in labelled]) if labelled else None
     hidden = network.intent.in_features
     means = centroids(pooled, labelled, trainer.intents) if pooled is not None else torch.zeros(0, hidden).numpy()
@@ -74,6 +79,17 @@ def uncalibrated(trainer: Trainer) -> Heads:
         sentiment_bias=network.sentiment.bias.detach().numpy(),
         centroids=means,
     )
+
+
+def _some_of_each(examples: Sequence[Example]) -> list[Example]:
+    """Keep enough rows of each intent for its mean vector: all of a large set would take minutes to embed."""
+    kept: Counter[str | None] = Counter()
+    chosen = []
+    for example in random.Random(0).sample(list(examples), len(examples)):  # noqa: S311 - not for secrets
+        kept[example.intent] += 1
+        if kept[example.intent] <= ROWS_A_MEAN:
+            chosen.append(example)
+    return chosen
 
 
 def write_adapter(trainer: Trainer, result: Calibrated, *, name: str, lineage: Lineage, target: Path) -> None:
