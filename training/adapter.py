@@ -25,7 +25,6 @@ from training.evaluate import evaluate
 from training.predict import pool
 from training.train import Trainer
 
-
 ROWS_A_MEAN = 100
 
 
