@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from actions.database import open_engine
+from bot.channels.accounts import NEEDS
 from bot.launcher import check_port
 from bot.rasa_files import model_file
 from bot.settings import Settings, SettingsError
@@ -47,6 +48,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         _database,
         _port,
         _redis,
+        _channels,
     )
     for check in checks:
         yield check(settings)
@@ -137,3 +139,13 @@ def _redis(settings: Settings) -> Finding:
     except (RedisError, OSError) as error:
         return Finding("redis", type(error).__name__, "See that REDIS_URL is right and the server is running.")
     return Finding("redis", "answers")
+
+
+def _channels(settings: Settings) -> Finding:
+    """A channel that nobody has begun to set up is no fault; one that is set up by half is."""
+    begun = [account for account in settings.accounts if account.missing != NEEDS[account.channel]]
+    incomplete = [account for account in begun if account.missing]
+    if incomplete:
+        lacking = "; ".join(f"{each.channel} ({each.name}) lacks {', '.join(each.missing)}" for each in incomplete)
+        return Finding("channels", f"{lacking}, and is off", "docs/channels.md names what each account needs.")
+    return Finding("channels", ", ".join(f"{each.channel} ({each.name})" for each in begun) or "widget and REST only")

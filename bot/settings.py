@@ -24,7 +24,8 @@ class Settings:
     `secret` signs the widget's sessions; None means the one kept in `var`. `origins` are the sites, beside the edge's
     own, on whose pages the widget may stand; `*` is every site. `privacy_url` may hold `{market}`. Rates are messages a
     minute. `public_url` is where providers reach the edge, if that is not what their requests name. `accounts` are the
-    messaging channels' (`bot/channels/accounts.py`). `identity_key` checks what the shop signs about its customers.
+    messaging channels' (`bot/channels/accounts.py`), `mail_looks_every` the seconds between two looks for new mail.
+    `identity_key` checks what the shop signs about its customers.
     """
 
     host: str = "127.0.0.1"
@@ -41,6 +42,7 @@ class Settings:
     var: Path = Path("var")
     public_url: str | None = None
     accounts: tuple[Account, ...] = ()
+    mail_looks_every: float = 20.0
     identity_key: IdentityKey | None = None
 
 

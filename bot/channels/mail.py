@@ -27,7 +27,6 @@ from bot.inbox import Inbox
 from bot.rates import is_loopback
 
 FORM = Form(text=50_000)
-LOOKS_EVERY = 20.0  # seconds
 TIMEOUT = 15.0
 READ_BYTES = 256 * 1024  # of a mail: its text comes first, what is attached may be large
 BODY = f"BODY.PEEK[]<0.{READ_BYTES}>"
@@ -126,9 +125,9 @@ class Mailbox(Provider):
 
 
 class MailWatch:
-    """Looks for new mail again and again, in one mailbox. Several edges may do so: a mail is stored once."""
+    """Looks for new mail in one mailbox every so many seconds. Several edges may do so: a mail is stored once."""
 
-    def __init__(self, mailbox: Mailbox, intake: Intake, *, looks_every: float = LOOKS_EVERY) -> None:
+    def __init__(self, mailbox: Mailbox, intake: Intake, *, looks_every: float) -> None:
         self._mailbox = mailbox
         self._intake = intake
         self._looks_every = looks_every

@@ -54,7 +54,9 @@ class Messaging:
         """Begin to look for mail."""
         for each in self._providers:
             if isinstance(each, Mailbox):
-                self._watching.append(asyncio.create_task(MailWatch(each, Intake(self._desk, each)).run()))
+                every = self._desk.settings.mail_looks_every
+                watch = MailWatch(each, Intake(self._desk, each), looks_every=every)
+                self._watching.append(asyncio.create_task(watch.run()))
 
     async def stop(self) -> None:
         """End all connections."""

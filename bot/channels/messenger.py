@@ -103,7 +103,7 @@ class Messenger(WebhookProvider):
         to = {"id": recipient.sender.removeprefix(INSTAGRAM_PREFIX)}
         body = {"recipient": to, "messaging_type": "RESPONSE", "message": message}
         url = f"{self.account['api_url']}/{meta.VERSION}/me/messages"
-        answer = await meta.call(self.http, url, self.account["page_token"], body)
+        answer = await meta.call(self.http, url, json=body, params={"access_token": self.account["page_token"]})
         return answer.get("message_id")
 
 

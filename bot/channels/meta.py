@@ -34,9 +34,9 @@ def challenge(asked: Asked, verify_token: str) -> str | None:
     return asked.query.get("hub.challenge", "") if known and asked.query.get("hub.mode") == "subscribe" else None
 
 
-async def call(http: httpx.AsyncClient, url: str, token: str, body: dict[str, Any]) -> dict[str, Any]:
+async def call(http: httpx.AsyncClient, url: str, **request: Any) -> dict[str, Any]:
     """Call the Graph API and return what it answers; raises `TryLater` or `Undeliverable`."""
-    answer = await calls.post(http, url, json=body, headers={"Authorization": f"Bearer {token}"})
+    answer = await calls.post(http, url, **request)
     content = calls.content(answer)
     error = content.get("error")
     if isinstance(error, dict):

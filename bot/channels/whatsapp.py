@@ -61,7 +61,8 @@ class WhatsApp(WebhookProvider):
         meta.check_window(recipient)
         url = f"{self.account['api_url']}/{meta.VERSION}/{self.account['phone_number_id']}/messages"
         to = {"messaging_product": "whatsapp", "recipient_type": "individual", "to": recipient.sender}
-        answer = await meta.call(self.http, url, self.account["access_token"], {**to, **self._body(recipient, piece)})
+        headers = {"Authorization": f"Bearer {self.account['access_token']}"}
+        answer = await meta.call(self.http, url, json={**to, **self._body(recipient, piece)}, headers=headers)
         return next((sent.get("id") for sent in each(answer, "messages")), None)
 
     def _body(self, recipient: Recipient, piece: Piece) -> dict[str, Any]:
