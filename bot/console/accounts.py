@@ -9,6 +9,7 @@ import secrets
 import threading
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
@@ -53,8 +54,6 @@ class Accounts:
         self._hasher = hasher or PasswordHasher()
         self._clock = clock
         self._checks = threading.BoundedSemaphore(CHECKS_AT_ONCE)
-        # What the password of somebody who does not exist is compared with.
-        self._nobodys_hash = self._hasher.hash(secrets.token_urlsafe())
 
     def add(self, name: str, password: str, *, role: str, email: str | None = None, by: int | None = None) -> Agent:
         """Make an account; raises `AccountError` for a taken name, an unknown role or a short password."""
@@ -85,13 +84,19 @@ class Accounts:
                 self._audit(session, "disable_agent", row.id, by)
             session.execute(delete(agent_sessions).where(agent_sessions.c.agent_id == row.id))
 
+    @cached_property
+    def _nobodys_hash(self) -> str:
+        """What the password of somebody who does not exist is compared with."""
+        return self._hasher.hash(secrets.token_urlsafe())
+
     def check(self, name: str, password: str) -> Agent | None:
         """Return whom name and password belong to, None for nobody."""
+        nobodys_hash = self._nobodys_hash  # made at the first try, whoever's it is
         this = select(agents).where(agents.c.name == name.strip(), agents.c.disabled_at.is_(None))
         with reading(self._engine) as session:
             row = session.execute(this).one_or_none()
         with self._checks:
-            right = self._verify(row.password_hash if row else self._nobodys_hash, password)
+            right = self._verify(row.password_hash if row else nobodys_hash, password)
         if row is None or not right:
             return None
         if self._hasher.check_needs_rehash(row.password_hash):
