@@ -84,14 +84,21 @@ class Edge:
 
 @contextmanager
 def edge_on(
-    database: str, rasa: FakeRasa, var: Path, *, patience: Patience = PATIENCE, **changes: Any
+    database: str,
+    rasa: FakeRasa,
+    var: Path,
+    *,
+    patience: Patience = PATIENCE,
+    texts: Texts | None = None,
+    **changes: Any,
 ) -> Iterator[Edge]:
     """Run an edge on a database, migrated first, with the fake Rasa behind it; `changes` are of its settings."""
     migrate(database)
     settings = replace(Settings(database_url=database, secret=SIGNS, var=var), **changes)
     engine = open_engine(database)
     with served(rasa.app) as far:
-        app = make_edge(settings, FarEnds(far, SECRET, far), texts=texts_for_tests(), patience=patience, lease=LEASE)
+        texts = texts or texts_for_tests()
+        app = make_edge(settings, FarEnds(far, SECRET, far), texts=texts, patience=patience, lease=LEASE)
         with (
             served(app, ws="wsproto", ws_max_size=PACKET_LIMIT) as url,
             httpx.Client(base_url=url, timeout=40, trust_env=False) as http,
