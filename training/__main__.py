@@ -9,14 +9,27 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from bot.settings import SettingsError
 from nlu.adapters import ADAPTERS_FOLDER, DamagedAdapterError
 from nlu.encoder import EncoderError
 from nlu.markets import MarketsFileError, UnknownMarketError
 from nlu.releases import DomainFileError
+from nlu.rows import RowsError
 from training.dataset import DatasetError
+from training.formats import FORMATS, ArchiveError
 from training.outcomes import OutcomeError
 
-BAD_INPUT = (DatasetError, DamagedAdapterError, DomainFileError, EncoderError, MarketsFileError, UnknownMarketError)
+BAD_INPUT = (
+    ArchiveError,
+    DatasetError,
+    DamagedAdapterError,
+    DomainFileError,
+    EncoderError,
+    MarketsFileError,
+    RowsError,
+    SettingsError,
+    UnknownMarketError,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,6 +56,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     steps = parser.add_subparsers(required=True, metavar="STEP")
+
+    ingest = steps.add_parser("ingest", help="take conversations in, without personal data")
+    ingest.add_argument("file", nargs="?", type=Path, metavar="FILE", help="the archive; none for the bot's own")
+    ingest.add_argument("--format", required=True, choices=FORMATS)
+    ingest.add_argument("--market", required=True)
+    ingest.add_argument(
+        "--consent-by-contract", metavar="REASON", help="take in what states no consent, for this reason, which is kept"
+    )
+    ingest.set_defaults(module="training.transcripts", function="run")
+
+    redact = steps.add_parser("redact", help="replace personal data in a CSV's texts by placeholders")
+    redact.add_argument("--input", type=Path, required=True, metavar="IN.csv")
+    redact.add_argument("--output", type=Path, required=True, metavar="OUT.csv")
+    redact.set_defaults(module="training.redact", function="run")
+
+    review = steps.add_parser("review", help="label the messages that the bot is least sure of")
+    review.add_argument("--market", required=True)
+    review.add_argument("--limit", type=int, default=50, metavar="N")
+    review.add_argument("--labeller", metavar="NAME", help="who labels (default: the user's name)")
+    review.add_argument("--export", type=Path, metavar="FILE", help="write the queue as CSV, to be labelled elsewhere")
+    review.add_argument("--import", type=Path, dest="labelled", metavar="FILE", help="read such a CSV back")
+    review.add_argument("--disagreements", action="store_true", help="list what labellers are divided on")
+    review.set_defaults(module="training.review", function="run")
 
     train = steps.add_parser("train", help="fit an adapter")
     train.add_argument("--data", nargs="+", type=Path, required=True, metavar="FILE_OR_FOLDER")

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from datasketch import MinHash, MinHashLSH
+from datasketch import MinHash, MinHashLSH  # type: ignore[import-untyped]
 
 SIMILARITY = 0.85  # Jaccard of the shingles: one word of a sentence changed is less, a typo or a comma is more
 PERMUTATIONS = 64

@@ -1,6 +1,6 @@
 """Takes personal data out of messages and puts typed placeholders in. Touches only the files that the command is given.
 
-    redact("Ruf mich an: 0171 2345678", market)   # "Ruf mich an: <phone>"
+redact("Ruf mich an: 0171 2345678", market)   # "Ruf mich an: <phone>"
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from training.placeholders import PLACEHOLDER, placeholder
 FINDERS: tuple[Finder, ...] = (
     find_emails,
     find_urls,
-    find_typed_orders,
     find_ibans,
+    find_typed_orders,
     find_tracking_numbers,
     find_typed_identities,
     find_cards,

@@ -90,7 +90,9 @@ def _forms() -> tuple[tuple[frozenset[str], re.Pattern[str]], ...]:
 
 POSTCODE = re.compile(r"(?<![\w-])(?:\d{5}(?:-\d{3,4})?|\d{3}-\d{4}|\d{3} ?\d{3})(?![\w-])")
 # A postcode and its town without a street, where people say that they live there.
-TOWN = re.compile(rf"(?:(?<=\bin )|(?<=\bnach )|(?<=\baus )|(?<=\ben )|(?<=\bà )|(?<=\bem )|(?<=\ba )|(?<=\n)|^)\d{{5}} {CITY}")
+TOWN = re.compile(
+    rf"(?:(?<=\bin )|(?<=\bnach )|(?<=\baus )|(?<=\ben )|(?<=\bà )|(?<=\bem )|(?<=\ba )|(?<=\n)|^)\d{{5}} {CITY}"
+)
 INDIAN_SEPARATOR = r"\s*[,\n.]\s*"
 
 

@@ -23,9 +23,7 @@ LINK = re.compile(r"\W{0,3}(?:is|was|ist|war|es|era|est|è|é|hai|है|هو|ه
 def words() -> dict[str, dict[str, tuple[str, ...]]]:
     """Return the words of each section and key of the file, longest first."""
     content = yaml.safe_load(WORDS_FILE.read_text(encoding="utf-8"))
-    return {
-        section: {key: _split(lines) for key, lines in keys.items()} for section, keys in content.items()
-    }
+    return {section: {key: _split(lines) for key, lines in keys.items()} for section, keys in content.items()}
 
 
 @cache

@@ -11,12 +11,11 @@ LATIN = "A-Za-z0-9À-ɏ"
 TLD = r"(?:com|org|net|edu|gov|io|co|info|biz|shop|store|app|dev|eu|us|uk|de|at|ch|es|fr|it|br|pt|in|sa|ae|eg|cn|hk|tw|jp|mx|ar|nl|be|example|test|me|link|ly|to|gl|ai)"
 WEB = re.compile(r"https?\s?://[^\s<>\"'“”\u3000-\u303f\u4e00-\u9fff\u0600-\u06ff]+|ftp://\S+", re.IGNORECASE)
 BARE_WEB = re.compile(
-    rf"(?<![{LATIN}@./-])(?:www\.)?(?:[{LATIN}-]+\.)+[A-Za-z]{{2,12}}(?::\d+)?[/?#][^\s<>\"'\u3000-\u303f\u4e00-\u9fff]*", re.IGNORECASE
+    rf"(?<![{LATIN}@./-])(?:www\.)?(?:[{LATIN}-]+\.)+[A-Za-z]{{2,12}}(?::\d+)?[/?#][^\s<>\"'\u3000-\u303f\u4e00-\u9fff]*",
+    re.IGNORECASE,
 )
 TRAILING = ".,;:!?)]}>'\""
-EMAIL = re.compile(
-    rf"(?<![{LATIN}])[{LATIN}][{LATIN}._%+'-]*\s?@\s?(?:[{LATIN}-]+\.)+[A-Za-z]{{2,24}}", re.IGNORECASE
-)
+EMAIL = re.compile(rf"(?<![{LATIN}])[{LATIN}][{LATIN}._%+'-]*\s?@\s?(?:[{LATIN}-]+\.)+[A-Za-z]{{2,24}}", re.IGNORECASE)
 # Local parts and domains of other scripts, between spaces.
 ANY_EMAIL = re.compile(r"(?<!\S)[^\s@<>(),;:]+@[^\s@<>(),;:]+\.[^\s@<>(),;:.]{2,24}")
 PROVIDER = r"(?:gmail|googlemail|google|yahoo|ymail|hotmail|outlook|live|msn|icloud|me|aol|gmx|web|t-online|freenet|posteo|mailbox|proton|protonmail|orange|free|wanadoo|laposte|sfr|libero|virgilio|alice|tiscali|uol|bol|terra|ig|rediffmail|rediff|qq|163|126|sina|foxmail|mail|email|example)"

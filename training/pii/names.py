@@ -20,30 +20,302 @@ LATIN_PAIR = rf"{CAPITAL} (?:{PARTICLE} ){{0,2}}{CAPITAL}(?: {CAPITAL})?"
 SMALL_NAME = rf"[{LOW}]{{2,15}}(?: [{LOW}]{{2,15}})?"
 DEVANAGARI = r"[\u0900-\u0963\u0970-\u097f][\u0900-\u0963\u0970-\u097f']*"
 ARABIC = r"[\u0621-\u0652\u0670]+"
-ARABIC_LINKS = frozenset("بن عبد آل ابو أبو ال بنت".split())
+ARABIC_LINKS = frozenset(["بن", "عبد", "آل", "ابو", "أبو", "ال", "بنت"])
 # Titles of a degree and the like, in front of a name.
 DEGREES = r"(?:(?:Dr|Prof|Dipl|Ing|Sr|Sra|Mr|Mrs|Ms|Dott|Sig|Hr|Fr|Herr|Frau)\.?(?:-Ing\.)? )*"
 # After these people say names often, other things more often: only a first and a last name count.
 WEAK = frozenset(
-    "this is, i'm, i am, ich bin, hier ist, soy, je suis, sono, qui è, sou, sou o, sou a, eu sou o, eu sou a, call me,"
-    " speaking with, spoke to, talked to, aqui é o, aqui é a, mi nombre, name is, 我是, 本人, 私は, 名前は".split(", ")
+    [
+        "this is",
+        "i'm",
+        "i am",
+        "ich bin",
+        "hier ist",
+        "soy",
+        "je suis",
+        "sono",
+        "qui è",
+        "sou",
+        "sou o",
+        "sou a",
+        "eu sou o",
+        "eu sou a",
+        "call me",
+        "speaking with",
+        "spoke to",
+        "talked to",
+        "aqui é o",
+        "aqui é a",
+        "mi nombre",
+        "name is",
+        "我是",
+        "本人",
+        "私は",
+        "名前は",
+    ]
 )
 ABBREVIATIONS = frozenset({"prof", "srta", "dott", "mlle"})
 STOP_WORDS = frozenset(
-    "and i we my the a an not here with from for to in on of at but so is was have has want would need und ich mit aus von"
-    " der die das ein eine nicht y e et ed con de del desde quiero tengo mi il la le lo un una para por que eu o os as no"
-    " na je suis et non ho vorrei sono di da hai hoon hu aur hai mein meri mera please bitte por per qui wegen wollte will"
-    " möchte habe hat bin interested calling writing wrong mal falsch sbagliato errado galat sahi likha".split()
+    [
+        "and",
+        "i",
+        "we",
+        "my",
+        "the",
+        "a",
+        "an",
+        "not",
+        "here",
+        "with",
+        "from",
+        "for",
+        "to",
+        "in",
+        "on",
+        "of",
+        "at",
+        "but",
+        "so",
+        "is",
+        "was",
+        "have",
+        "has",
+        "want",
+        "would",
+        "need",
+        "und",
+        "ich",
+        "mit",
+        "aus",
+        "von",
+        "der",
+        "die",
+        "das",
+        "ein",
+        "eine",
+        "nicht",
+        "y",
+        "e",
+        "et",
+        "ed",
+        "con",
+        "de",
+        "del",
+        "desde",
+        "quiero",
+        "tengo",
+        "mi",
+        "il",
+        "la",
+        "le",
+        "lo",
+        "un",
+        "una",
+        "para",
+        "por",
+        "que",
+        "eu",
+        "o",
+        "os",
+        "as",
+        "no",
+        "na",
+        "je",
+        "suis",
+        "et",
+        "non",
+        "ho",
+        "vorrei",
+        "sono",
+        "di",
+        "da",
+        "hai",
+        "hoon",
+        "hu",
+        "aur",
+        "hai",
+        "mein",
+        "meri",
+        "mera",
+        "please",
+        "bitte",
+        "por",
+        "per",
+        "qui",
+        "wegen",
+        "wollte",
+        "will",
+        "möchte",
+        "habe",
+        "hat",
+        "bin",
+        "interested",
+        "calling",
+        "writing",
+        "wrong",
+        "mal",
+        "falsch",
+        "sbagliato",
+        "errado",
+        "galat",
+        "sahi",
+        "likha",
+    ]
 )
 INDIAN_STOP = frozenset(
-    "है हैं हूँ हूं और का की के में से को मेरा मेरी मेरे आप क्या ने पर यह एक भी तो नहीं बोल रहा रही हो जी नंबर गलत"
-    " सही ठीक लिखा लिख हटा हटाओ जोड़ तक कर दर्ज बदल बदलो बदलना बदलवाना भी पर अब कब कहाँ किस इस उस वाला वाली बार".split())
+    [
+        "है",
+        "हैं",
+        "हूँ",
+        "हूं",
+        "और",
+        "का",
+        "की",
+        "के",
+        "में",
+        "से",
+        "को",
+        "मेरा",
+        "मेरी",
+        "मेरे",
+        "आप",
+        "क्या",
+        "ने",
+        "पर",
+        "यह",
+        "एक",
+        "भी",
+        "तो",
+        "नहीं",
+        "बोल",
+        "रहा",
+        "रही",
+        "हो",
+        "जी",
+        "नंबर",
+        "गलत",
+        "सही",
+        "ठीक",
+        "लिखा",
+        "लिख",
+        "हटा",
+        "हटाओ",
+        "जोड़",
+        "तक",
+        "कर",
+        "दर्ज",
+        "बदल",
+        "बदलो",
+        "बदलना",
+        "बदलवाना",
+        "भी",
+        "पर",
+        "अब",
+        "कब",
+        "कहाँ",
+        "किस",
+        "इस",
+        "उस",
+        "वाला",
+        "वाली",
+        "बार",
+    ]
+)
 ARABIC_STOP = frozenset(
-    "من في على الى إلى و هو هي أريد اريد عندي لدي طلبي رقم رقمي طلب أنا انا ما متى كيف لم لا هل أبغى ابغى ابي أبي عميل"
-    " عميلة زبون زبونة زعلان منتظر مستني مو مش غير عندكم معي وأريد وعندي ورقم ورقمي وطلبي وايميلي وبريدي وجوالي وأرغب وأود"
-    " أرغب أود بحاجة محتاج محتاجة حاب حابة اطلب طالب بنتظر خلاص صار كل كنت لو تم لازم"
-    " مكتوب مكتوبة حرفين غلط صحيح بالحساب عندكم ولا مؤسسة مؤسستي المؤسسة الشركة شركة شركتي متجركم المتجر طليقي زوجي زوجتي"
-    " بس يا ياخي مازال لسه لازال".split()
+    [
+        "من",
+        "في",
+        "على",
+        "الى",
+        "إلى",
+        "و",
+        "هو",
+        "هي",
+        "أريد",
+        "اريد",
+        "عندي",
+        "لدي",
+        "طلبي",
+        "رقم",
+        "رقمي",
+        "طلب",
+        "أنا",
+        "انا",
+        "ما",
+        "متى",
+        "كيف",
+        "لم",
+        "لا",
+        "هل",
+        "أبغى",
+        "ابغى",
+        "ابي",
+        "أبي",
+        "عميل",
+        "عميلة",
+        "زبون",
+        "زبونة",
+        "زعلان",
+        "منتظر",
+        "مستني",
+        "مو",
+        "مش",
+        "غير",
+        "عندكم",
+        "معي",
+        "وأريد",
+        "وعندي",
+        "ورقم",
+        "ورقمي",
+        "وطلبي",
+        "وايميلي",
+        "وبريدي",
+        "وجوالي",
+        "وأرغب",
+        "وأود",
+        "أرغب",
+        "أود",
+        "بحاجة",
+        "محتاج",
+        "محتاجة",
+        "حاب",
+        "حابة",
+        "اطلب",
+        "طالب",
+        "بنتظر",
+        "خلاص",
+        "صار",
+        "كل",
+        "كنت",
+        "لو",
+        "تم",
+        "لازم",
+        "مكتوب",
+        "مكتوبة",
+        "حرفين",
+        "غلط",
+        "صحيح",
+        "بالحساب",
+        "عندكم",
+        "ولا",
+        "مؤسسة",
+        "مؤسستي",
+        "المؤسسة",
+        "الشركة",
+        "شركة",
+        "شركتي",
+        "متجركم",
+        "المتجر",
+        "طليقي",
+        "زوجي",
+        "زوجتي",
+        "بس",
+        "يا",
+        "ياخي",
+        "مازال",
+        "لسه",
+        "لازال",
+    ]
 )
 # The hundred most frequent family names of China, and the two-character ones.
 CHINESE_SURNAME = (
@@ -54,10 +326,19 @@ CHINESE_SURNAME = (
     "卫查屈鲍位覃霍翁隋植甘景薄单包司柏宁柯阮桂闵解强丘华])"
 )
 CHINESE_AFTER = "的想要在是有订买电手我你他她它这那请把给住，。,.!?;: \n、"
-JAPANESE_SAID = re.compile(r"([\u4e00-\u9fff々\u30a0-\u30ff\u3040-\u309f]{2,8}?(?:[ 　][\u4e00-\u9fff々\u30a0-\u30ff\u3040-\u309f]{1,6})?)(?=と申します|といいます|と言います)")
-JAPANESE_TITLED = re.compile(r"(?<![お皆客])([\u4e00-\u9fff々]{2,4}|[\u30a0-\u30ff]{2,8})(?=様|さん|さま)(?<!お客)(?<!皆)(?<!奥)(?<!店員)(?<!業者)")
+JAPANESE_SAID = re.compile(
+    r"([\u4e00-\u9fff々\u30a0-\u30ff\u3040-\u309f]{2,8}?(?:[ 　][\u4e00-\u9fff々\u30a0-\u30ff\u3040-\u309f]{1,6})?)(?=と申します|といいます|と言います)"
+)
+JAPANESE_TITLED = re.compile(
+    r"(?<![お皆客])([\u4e00-\u9fff々]{2,4}|[\u30a0-\u30ff]{2,8})(?=様|さん|さま)(?<!お客)(?<!皆)(?<!奥)(?<!店員)(?<!業者)"
+)
 CHINESE_TITLED = re.compile(rf"({CHINESE_SURNAME}[\u4e00-\u9fff]{{0,2}})(?=先生|女士|小姐(?!姐))")
 BESIDE = re.compile(rf"(?<![{UP}{LOW}])({DEGREES}{LATIN_PAIR})\s?[,;<(\n-]\s?[<(]?$")
+# "Main Ravi Kumar bol raha hoon": this is Ravi Kumar speaking.
+INDIAN_SPEAKING = re.compile(
+    rf"(?<!\S)(?:मैं|में|main|mai|mein) ((?:{DEVANAGARI}|[A-Za-z]+)(?: (?:{DEVANAGARI}|[A-Za-z]+)){{0,2}}?)(?= (?:बोल|bol))",
+    re.IGNORECASE,
+)
 END = r"\s*[.!,]?\s*(?=\n|$)"
 
 
@@ -73,7 +354,7 @@ def find_names(message: Message) -> Iterator[Span]:
         yield Span(match.start("name"), match.end("name"), "name")
     for match in _farewells().finditer(text):
         yield Span(match.start("name"), match.end("name"), "name")
-    for pattern in (CHINESE_TITLED, JAPANESE_SAID, JAPANESE_TITLED):
+    for pattern in (INDIAN_SPEAKING, CHINESE_TITLED, JAPANESE_SAID, JAPANESE_TITLED):
         for match in pattern.finditer(text):
             yield Span(match.start(1), match.end(1), "name")
 
@@ -166,7 +447,7 @@ def _labels() -> re.Pattern[str]:
 
 
 def _labelled(text: str, start: int) -> Iterator[Span]:
-    any_name = rf"(?:[^\W\d_]|[\u0900-\u0963'.\-])+(?: (?:[^\W\d_]|[\u0900-\u0963'.\-])+){{0,3}}"
+    any_name = r"(?:[^\W\d_]|[\u0900-\u0963'.\-])+(?: (?:[^\W\d_]|[\u0900-\u0963'.\-])+){0,3}"
     match = re.compile(any_name).match(text, start)
     if match:
         yield Span(match.start(), match.end(), "name")

@@ -66,9 +66,9 @@ def find_cards(message: Message) -> Iterator[Span]:
     """Payment cards by scheme, length and Luhn's checksum, or because somebody says so and it is typed as one."""
     for number in numbers(message, CARD_LENGTHS.start, CARD_LENGTHS.stop - 1):
         cue = cue_of(message.text, number.start, number.end)
-        if _is_card(number) and not number.signed and cue not in ("tracking_number", "order_number", "phone"):
-            yield Span(number.start, number.end, "card")
-        elif number.whole and cue == "card":
+        if (_is_card(number) and not number.signed and cue not in ("tracking_number", "order_number", "phone")) or (
+            number.whole and cue == "card"
+        ):
             yield Span(number.start, number.end, "card")
     for match in CARD_TYPED.finditer(message.text):
         if match[0][0] in "3456" and cue_of(message.text, match.start(), match.end()) in (None, "card"):

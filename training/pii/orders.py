@@ -33,7 +33,9 @@ NAMED = re.compile(
     EDGE_BEFORE + r"(?=(?:[A-Za-z\-/]{0,6}\d){3})[A-Za-z0-9]{1,30}(?:[-/_][A-Za-z0-9]{1,20}){0,3}" + EDGE_AFTER
 )
 NAMED_TRACKING = re.compile(
-    EDGE_BEFORE + r"(?:[A-Z]{1,5}[ -]?)?\d[A-Za-z0-9]{0,29}(?:[ -]{1,2}[A-Z]{0,3}\d[A-Za-z0-9]{0,19}){0,8}(?: [A-Z]{2})?" + EDGE_AFTER
+    EDGE_BEFORE
+    + r"(?:[A-Z]{1,5}[ -]?)?\d[A-Za-z0-9]{0,29}(?:[ -]{1,2}[A-Z]{0,3}\d[A-Za-z0-9]{0,19}){0,8}(?: [A-Z]{2})?"
+    + EDGE_AFTER
 )
 TRACKING_DIGITS = 6
 HASH = re.compile(r"(?<![\w&])#\s?([A-Za-z]{0,4}-?\d[A-Za-z0-9-]{2,19})(?![\w-])")

@@ -15,7 +15,9 @@ from training.pii.spans import Message, Span
 SHORTEST, LONGEST = 7, 16
 # Signs in front of the first digit that belong to the number; a plus makes it an international one.
 PREFIX = re.compile(r"(?:(?<![A-Za-z0-9])|(?<=[:.]))[+(]{1,2}[ ]?$|\+ ?\($")
-EXTENSION = re.compile(r"\s?(?:,\s?)?(?:x|ext\.?|extension|durchwahl|dw\.?|poste|int\.?|interno|ramal|r\.|转|分机)\s?\d{1,6}(?!\w)", re.I)
+EXTENSION = re.compile(
+    r"\s?(?:,\s?)?(?:x|ext\.?|extension|durchwahl|dw\.?|poste|int\.?|interno|ramal|r\.|转|分机)\s?\d{1,6}(?!\w)", re.I
+)
 NOT_A_PHONE = ("order_number", "tracking_number", "national_id", "card", "iban", "nothing", "address")
 # Dialled without the national prefix.
 WITHOUT_TRUNK = (

@@ -1,0 +1,150 @@
+"""Reads CSV and JSON lines with one message a row. The columns' names are those that exports use most.
+
+conversation,speaker,text,at,consent
+c-17,customer,where is my parcel,2026-05-04T09:12:00Z,yes
+c-17,agent,it left us on Monday,2026-05-04T09:13:00Z,
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO
+
+from training.dataset import SENTIMENTS
+from training.formats import (
+    ArchiveError,
+    BrokenRecordError,
+    Record,
+    Rejected,
+    Talk,
+    consent_in,
+    is_blank,
+    read_moment,
+    text_of,
+)
+from training.formats.json_records import plain_number, read_lines
+from training.store import TranscriptMessage
+from training.tables import AGENT, BOT, CUSTOMER
+
+COLUMNS = {
+    "conversation": ("conversation", "conversation_id", "session_id", "ticket_id", "thread_id", "chat_id", "sender_id"),
+    "text": ("text", "message", "body", "content"),
+    "speaker": ("speaker", "role", "author", "author_type", "sender_type", "from", "direction", "sender"),
+    "at": ("at", "timestamp", "created_at", "time", "date", "sent_at"),
+    "customer": ("customer", "customer_id", "user_id", "contact_id", "requester_id"),
+    "key": ("message_id", "id", "uuid"),
+    "language": ("language", "lang"),
+    "intent": ("intent",),
+    "sentiment": ("sentiment",),
+    "labeller": ("labeller", "labeler", "annotator"),
+}
+SPEAKERS = {
+    CUSTOMER: (
+        "customer",
+        "user",
+        "visitor",
+        "contact",
+        "client",
+        "incoming",
+        "inbound",
+        "in",
+        "end-user",
+        "requester",
+    ),
+    BOT: ("bot", "assistant", "system", "trigger", "automation"),
+    AGENT: ("agent", "human", "operator", "staff", "support", "outgoing", "outbound", "out", "admin"),
+}
+SPEAKER_OF = {word: speaker for speaker, words in SPEAKERS.items() for word in words}
+LONGEST_FIELD = 2**20
+
+
+def read_csv(file: BinaryIO) -> Iterator[Record]:
+    """Give a CSV's rows; a row's number is that of the line on which it begins."""
+    if is_blank(file):
+        raise ArchiveError("The file is empty.")
+    csv.field_size_limit(LONGEST_FIELD)
+    # Bytes that are not UTF-8 come through as surrogates, so that only their row is lost.
+    lines = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    reader = csv.DictReader(lines, restkey="", restval=None)
+    if not set(map(str.strip, reader.fieldnames or ())) & set(COLUMNS["text"]):
+        raise ArchiveError(f"The header has no column {' or '.join(COLUMNS['text'])}.")
+    try:
+        while True:
+            line = reader.line_num + 1
+            try:
+                row = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield Rejected(line, f"not CSV: {error}")
+                continue
+            yield _checked(line, row)
+    finally:
+        lines.detach()
+
+
+def read_jsonl(file: BinaryIO) -> Iterator[Record]:
+    """Give the rows of JSON lines; a row's number is its line."""
+    if is_blank(file):
+        raise ArchiveError("The file is empty.")
+    for record in read_lines(file):
+        if isinstance(record, Rejected):
+            yield record
+            continue
+        number, row = record
+        yield _checked(number, row) if isinstance(row, dict) else Rejected(number, "the line is not an object")
+
+
+def _checked(number: int, row: Mapping[str, Any]) -> Record:
+    try:
+        return _talk(number, row)
+    except BrokenRecordError as error:
+        return Rejected(number, str(error))
+
+
+def _talk(number: int, row: Mapping[str, Any]) -> Talk:
+    if "" in row:
+        raise BrokenRecordError("the row has more fields than the header")
+    if any(value is None for value in row.values()) and isinstance(row, dict) and not row.get("text", ""):
+        raise BrokenRecordError("the row has fewer fields than the header")
+    named = {str(name).strip().lower(): value for name, value in row.items()}
+    values = {field: _first(named, names) for field, names in COLUMNS.items()}
+    text = text_of(values["text"])
+    if not text:
+        raise BrokenRecordError("the text is empty")
+    moment = read_moment(values["at"])
+    key = plain_number(values["key"])
+    conversation = plain_number(values["conversation"]) or key or f"row of {moment} {text}"
+    sentiment = values["sentiment"] or None
+    if sentiment is not None and sentiment not in SENTIMENTS:
+        raise BrokenRecordError(f"the sentiment is none of {', '.join(SENTIMENTS)}")
+    speaker = _speaker(values["speaker"])
+    message = TranscriptMessage(
+        conversation=conversation,
+        key=f"id {key}" if key else f"{moment} {speaker} {text}",
+        speaker=speaker,
+        text=text,
+        customer=plain_number(values["customer"]),
+        at=moment,
+        language=values["language"] or None,
+        label_intent=values["intent"] or None,
+        label_sentiment=sentiment,
+        labeller=values["labeller"] or "file",
+    )
+    return Talk(conversation, consent_in(named), (message,))
+
+
+def _first(row: Mapping[str, Any], names: tuple[str, ...]) -> Any:
+    return next((row[name] for name in names if row.get(name) not in (None, "")), None)
+
+
+def _speaker(value: Any) -> str:
+    """Read who speaks; a row that does not say is the customer's."""
+    if value is None:
+        return CUSTOMER
+    speaker = SPEAKER_OF.get(str(value).strip().lower())
+    if speaker is None:
+        raise BrokenRecordError("the speaker is neither customer, bot nor agent")
+    return speaker
