@@ -12,6 +12,9 @@ NUMBER_OF_ORDER = re.compile(r"#?\b[A-Za-z]{0,3}-?\d{4,12}\b")
 LONGEST_POSTCODE = 10
 LONGEST_LINE = 120
 MISTYPED = 0.6  # of what two numbers share
+EAST_ASIAN_COMMAS = "，、"
+COMMA = re.compile(f"[,،{EAST_ASIAN_COMMAS}]")
+AROUND_A_LINE = f" ,;،؛；{EAST_ASIAN_COMMAS}"
 
 
 @dataclass(frozen=True)
@@ -60,20 +63,29 @@ def small_number(text: str) -> int | None:
 
 def line(text: str) -> str | None:
     """Return the text as one line of an address; None if it is empty or too long to be one."""
-    typed = " ".join(text.split()).strip(" ,;")
+    typed = " ".join(text.split()).strip(AROUND_A_LINE)
     return typed if any(char.isalnum() for char in typed) and len(typed) <= LONGEST_LINE else None
 
 
 def address(text: str, code: str | None) -> AddressParts:
     """Split an address at its postcode `code`: the street stands before it, the city after it.
 
-    Where nothing follows the postcode the city stands between commas (`12 Main St, Springfield, IL 62704`); where
-    nothing precedes it the rest is the street, for East Asian addresses go from large to small.
+    Where nothing stands on one side of the postcode, a comma parts the other (`12 Main St, Springfield, IL 62704`);
+    without a comma it is the street.
     """
     if not code or code not in text:
         return AddressParts(street=line(text))
     before, _, after = (line(part) or "" for part in text.rpartition(code))
     if before and after:
         return AddressParts(before, code, after)
-    street, _, city = (before or after).partition(",")
+    street, city = _halves(before or after)
     return AddressParts(line(street), code, line(city))
+
+
+def _halves(text: str) -> tuple[str, str]:
+    """Return street and city, parted by the first comma; East Asian addresses go from large to small."""
+    comma = COMMA.search(text)
+    if comma is None:
+        return text, ""
+    first, second = text[: comma.start()], text[comma.end() :]
+    return (second, first) if comma.group() in EAST_ASIAN_COMMAS else (first, second)

@@ -40,8 +40,11 @@ def test_a_small_number_is_the_only_one_in_the_text(text: str, number: int | Non
         ("Lindenweg 3, 80331 München", "80331", ("Lindenweg 3", "80331", "München")),
         ("12 Main St, Springfield, IL 62704", "62704", ("12 Main St", "62704", "Springfield, IL")),
         ("〒150-0001 東京都渋谷区神宮前1-1", "150-0001", ("東京都渋谷区神宮前1-1", "150-0001", None)),
+        ("شارع العليا 12، الرياض 12611", "12611", ("شارع العليا 12", "12611", "الرياض")),
+        ("上海市，徐汇区漕溪北路18号，200030", "200030", ("徐汇区漕溪北路18号", "200030", "上海市")),
+        ("渋谷区神宮前1-1、", None, ("渋谷区神宮前1-1", None, None)),
         ("Lindenweg 3", None, ("Lindenweg 3", None, None)),
-        ("  ,, ", None, (None, None, None)),
+        ("  ,，、، ", None, (None, None, None)),
     ],
 )
 def test_an_address_is_split_at_its_postcode(text: str, code: str | None, parts: tuple[str | None, ...]) -> None:
