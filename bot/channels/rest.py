@@ -99,7 +99,7 @@ class RestChannel:
         check_storable(body.message_id or "")
         # With a token the caller speaks for all its customers: its address says nothing about one of them.
         address = request.client.host if request.client and self._desk.settings.rest_token is None else None
-        if not await self._desk.rates.allows(sender=f"{CHANNEL}:{body.sender}", address=address):
+        if not await self._desk.rates.allows(sender=f"{CHANNEL}:{body.sender}", address=address, trusted=True):
             raise Refusal("too_many", 429)
 
     def _store(

@@ -33,7 +33,6 @@ from bot.tables import WAITING
 from bot.texts import Texts
 
 FORM = Form(text=2048, measure=utf8)
-ANSWERS_WITHIN = 4.5  # seconds; after five WeChat asks again
 SIGNED_WITHIN = 300  # seconds
 REMEMBERED = 1000  # passive answers
 KINDS: Mapping[str, Kind] = {"image": "image", "voice": "voice", "location": "location"}
@@ -57,12 +56,10 @@ class WeChat(WebhookProvider):
     """One official account."""
 
     channel = "wechat"
+    answers_within = 4.5  # seconds; after five WeChat asks again
 
-    def __init__(
-        self, account: Account, http: httpx.AsyncClient, texts: Texts, *, answers_within: float = ANSWERS_WITHIN
-    ) -> None:
+    def __init__(self, account: Account, http: httpx.AsyncClient, texts: Texts) -> None:
         super().__init__(account, http, texts)
-        self._answers_within = answers_within
         self._passive: dict[tuple[str, str], asyncio.Task[Passive]] = {}
         self._signed: dict[str, tuple[float, bytes]] = {}
         self._token: tuple[str, float] = ("", 0.0)
@@ -132,7 +129,7 @@ class WeChat(WebhookProvider):
 
     async def _answer(self, message: Stored, fields: Mapping[str, str], desk: Desk) -> Passive:
         try:
-            async with asyncio.timeout(self._answers_within):
+            async with asyncio.timeout(self.answers_within):
                 await desk.dispatch.finished(message)
                 replies = await asyncio.to_thread(desk.outbox.answers, message)
         except (TimeoutError, SQLAlchemyError):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -51,12 +53,19 @@ def environment(api_url: str) -> dict[str, str]:
     return {**VARIABLES, **urls}
 
 
-@pytest.fixture
-def shop(database: str, rasa: FakeRasa, tmp_path: Path) -> Iterator[Shop]:
+@contextmanager
+def open_shop(database: str, rasa: FakeRasa, folder: Path, **changes: Any) -> Iterator[Shop]:
+    """Open a shop on which every channel is on."""
     apis = FakeApis()
-    file = tmp_path / "credentials.yml"
+    file = folder / "credentials.yml"
     file.write_text(CREDENTIALS)
     with served(apis.app) as api_url:
         accounts = read_accounts(environment(api_url), file)
-        with edge_on(database, rasa, tmp_path, accounts=accounts, public_url=BASE, sender_rate=100_000) as edge:
+        with edge_on(database, rasa, folder, accounts=accounts, public_url=BASE, **changes) as edge:
             yield Shop(edge, apis, rasa)
+
+
+@pytest.fixture
+def shop(database: str, rasa: FakeRasa, tmp_path: Path) -> Iterator[Shop]:
+    with open_shop(database, rasa, tmp_path) as opened:
+        yield opened

@@ -72,6 +72,13 @@ class FakeApis:
             assert enough, f"{len(self.sent)} of {count} messages came; refused: {self.refused}"
             return list(self.sent)
 
+    def wait_for_text(self, text: str) -> Sent:
+        """Wait until a message with this text was taken, and return it."""
+        with self._changed:
+            came = self._changed.wait_for(lambda: any(sent.text == text for sent in self.sent), WAITS)
+            assert came, f"only {[sent.text for sent in self.sent]} came; refused: {self.refused}"
+            return next(sent for sent in self.sent if sent.text == text)
+
     def wait_for_calls(self, channel: str, count: int) -> None:
         """Wait until a provider was called so often."""
         with self._changed:

@@ -129,7 +129,9 @@ class _Smtp(_Handler):
                 raw = b""
                 while not raw.endswith(b"\r\n.\r\n"):
                     raw += self.rfile.readline()
-                message = message_from_bytes(raw.removesuffix(b".\r\n").replace(b"\r\n..", b"\r\n."), policy=policy.default)
+                message = message_from_bytes(
+                    raw.removesuffix(b".\r\n").replace(b"\r\n..", b"\r\n."), policy=policy.default
+                )
                 post.sent.append(message)
                 self.say("250 taken")
                 post.note()
@@ -150,12 +152,15 @@ def mail_server() -> Iterator[tuple[Post, dict[str, str]]]:
         thread.start()
     imap, smtp = (server.server_address[1] for server in servers)
     try:
-        yield post, {
-            "MAIL_ADDRESS": USER,
-            "MAIL_PASSWORD": PASSWORD,
-            "MAIL_IMAP_URL": f"imap://127.0.0.1:{imap}",
-            "MAIL_SMTP_URL": f"smtp://127.0.0.1:{smtp}",
-        }
+        yield (
+            post,
+            {
+                "MAIL_ADDRESS": USER,
+                "MAIL_PASSWORD": PASSWORD,
+                "MAIL_IMAP_URL": f"imap://127.0.0.1:{imap}",
+                "MAIL_SMTP_URL": f"smtp://127.0.0.1:{smtp}",
+            },
+        )
     finally:
         for server in servers:
             server.shutdown()

@@ -1,7 +1,7 @@
 """Plays the providers' side of the webhooks: requests in the documented form, signed as each of them signs.
 
-    request = PLAYED["whatsapp"].text("id-1", sender="491701", text="Hallo")
-    http.request("POST", request.url, headers=request.headers, content=request.body)
+request = PLAYED["whatsapp"].text("id-1", sender="491701", text="Hallo")
+http.request("POST", request.url, headers=request.headers, content=request.body)
 """
 
 from __future__ import annotations
@@ -87,6 +87,10 @@ class Played:
         part = "query" if self.mark in request.query else "headers"
         marks = {name: each for name, each in getattr(request, part).items() if name != self.mark}
         return replace(request, **{part: {**marks, self.mark: value} if value is not None else marks})
+
+    def with_body(self, request: Request, body: bytes) -> Request:
+        """Put another body below a signature."""
+        return replace(request, body=body)
 
     def mark_of(self, request: Request) -> str:
         return {**request.query, **request.headers}[self.mark]
@@ -286,9 +290,7 @@ def _number(name: str) -> int:
 BODIES: dict[str, Callable[[str, str, str], bytes]] = {
     "whatsapp": lambda i, sender, text: whatsapp_body(whatsapp_message(i, sender=sender, text={"body": text})),
     "messenger": lambda i, sender, text: messenger_body(messenger_event(sender, message={"mid": i, "text": text})),
-    "telegram": lambda i, sender, text: telegram_body(
-        _number(i), message=telegram_message(_number(sender), text=text)
-    ),
+    "telegram": lambda i, sender, text: telegram_body(_number(i), message=telegram_message(_number(sender), text=text)),
     "slack": lambda i, sender, text: slack_body(slack_message(i, sender=sender, text=text)),
     "twilio": lambda i, sender, text: twilio_body(i, sender=sender, Body=text),
     "line": lambda i, sender, text: line_body(

@@ -16,10 +16,10 @@ from tests.bot.edge_for_tests import texts_for_tests
 NO_FILE = Path("there is no such credentials.yml")
 
 
-def provider_of(channel: str) -> WebhookProvider:
+def provider_of(channel: str, http: httpx.AsyncClient | None = None, **environ: str) -> WebhookProvider:
     """Make the channel's first account."""
-    [account] = [each for each in read_accounts(VARIABLES, NO_FILE) if each.channel == channel]
-    return WITH_WEBHOOKS[channel](account, httpx.AsyncClient(), texts_for_tests())
+    [account] = [each for each in read_accounts({**VARIABLES, **environ}, NO_FILE) if each.channel == channel]
+    return WITH_WEBHOOKS[channel](account, http or httpx.AsyncClient(), texts_for_tests())
 
 
 def asked(request: Request) -> Asked:

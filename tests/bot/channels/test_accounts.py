@@ -91,7 +91,7 @@ def test_secrets_do_not_show_where_an_account_is_printed(file: Path) -> None:
     ],
 )
 def test_a_file_that_is_wrong_says_where(file: Path, content: str, told: str) -> None:
-    with pytest.raises(AccountsError, match="credentials.yml") as refusal:
+    with pytest.raises(AccountsError, match=r"credentials\.yml") as refusal:
         accounts(file, content)
 
     assert told in str(refusal.value)

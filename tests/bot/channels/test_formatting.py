@@ -61,7 +61,9 @@ def test_no_piece_is_over_the_limit_and_nothing_but_space_is_lost(text: str, lim
 
 
 def test_buttons_stand_with_the_last_piece() -> None:
-    pieces = lay_out(outgoing("Eins zwei. Drei vier?", YES_NO), Form(12, buttons=3, title=20, payload=20), conversation="c")
+    pieces = lay_out(
+        outgoing("Eins zwei. Drei vier?", YES_NO), Form(12, buttons=3, title=20, payload=20), conversation="c"
+    )
 
     assert [(piece.text, len(piece.buttons)) for piece in pieces] == [("Eins zwei.", 0), ("Drei vier?", 2)]
     assert [piece.key for piece in pieces] == ["c-7-0", "c-7-1"]

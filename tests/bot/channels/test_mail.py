@@ -57,7 +57,7 @@ def test_a_mail_is_answered_in_its_thread(mail_office: tuple[Edge, Post]) -> Non
     assert answer["In-Reply-To"] == "<1@customers.example>"
     assert answer["References"] == "<0@customers.example> <1@customers.example>"
     assert answer["Auto-Submitted"] == "auto-replied"
-    assert answer.get_content().split() == "Welche? 1. Die rote 2. Die blaue".split()
+    assert answer.get_content().split() == ["Welche?", "1.", "Die", "rote", "2.", "Die", "blaue"]
 
 
 def test_a_number_in_the_answer_chooses(mail_office: tuple[Edge, Post]) -> None:

@@ -72,7 +72,9 @@ def test_a_picture_alone_is_a_picture() -> None:
 
 
 def test_unknown_character_sets_do_not_stop_the_reading() -> None:
-    raw = b"From: a@x.example\r\nSubject: =?unheard-of?q?x?=\r\nContent-Type: text/plain; charset=unheard-of\r\n\r\nHallo"
+    raw = (
+        b"From: a@x.example\r\nSubject: =?unheard-of?q?x?=\r\nContent-Type: text/plain; charset=unheard-of\r\n\r\nHallo"
+    )
     received = read_mail(raw, own=OWN)
 
     assert received is not None

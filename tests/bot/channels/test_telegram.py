@@ -27,7 +27,9 @@ def test_a_place_that_moves_is_told_once() -> None:
 
 
 def test_a_pressed_button_has_its_payload_and_its_title() -> None:
-    keyboard = {"inline_keyboard": [[{"text": "Ja", "callback_data": "/affirm"}], [{"text": "Nein", "callback_data": "/deny"}]]}
+    keyboard = {
+        "inline_keyboard": [[{"text": "Ja", "callback_data": "/affirm"}], [{"text": "Nein", "callback_data": "/deny"}]]
+    }
     query = {"id": "4382bfdwdsb323b2d9", "from": {"id": 111}, "data": "/deny", "inline_message_id": "1"}
     body = telegram_body(3, callback_query={**query, "message": telegram_message(111, text="?", reply_markup=keyboard)})
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from defusedxml.ElementTree import fromstring
 
-from bot.channels import wechat
+from bot.channels.wechat import WeChat
 from bot.tables import messages, replies
 from tests.bot.channels.conftest import Shop
 from tests.bot.channels.played import PLAYED, wechat_body
@@ -45,28 +45,25 @@ def test_a_request_that_comes_again_is_given_the_same_answer(shop: Shop) -> None
 
 
 def test_a_turn_that_takes_longer_is_sent_when_it_is_done(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(WeChat, "answers_within", 0.2)
     shop.rasa.go_on.clear()
 
     answer = shop.hears("wechat", wechat_body("1", sender="oANNA", MsgType="text", Content="你好"))
     assert answer.text == "success"
     shop.rasa.go_on.set()
-    sent = shop.apis.wait_for(2)[-1]
 
-    assert (sent.to, sent.text) == ("oANNA", "echo 你好")
+    assert shop.apis.wait_for_text("echo 你好").to == "oANNA"
 
 
-def test_a_token_that_has_ended_is_renewed_once(shop: Shop) -> None:
-    shop.rasa.go_on.clear()
+def test_a_token_that_has_ended_is_renewed(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(WeChat, "answers_within", 0.0)
     shop.hears("wechat", wechat_body("1", MsgType="text", Content="一"))
-    shop.rasa.go_on.set()
-    shop.apis.wait_for(2)
-    shop.apis.tokens.append("a newer one that somebody else was given")
+    shop.apis.wait_for_text("echo 一")
+    shop.apis.tokens.append("a newer one, that somebody else was given")
 
-    shop.rasa.go_on.clear()
     shop.hears("wechat", wechat_body("2", MsgType="text", Content="二"))
-    shop.rasa.go_on.set()
 
-    assert shop.apis.wait_for(4)[-1].text == "echo 二"
+    shop.apis.wait_for_text("echo 二")
 
 
 def test_a_signature_is_good_for_one_body_and_five_minutes() -> None:
@@ -100,4 +97,4 @@ def test_entities_in_the_xml_are_refused(shop: Shop) -> None:
 
 
 def test_the_time_for_an_answer_is_within_wechats_five_seconds() -> None:
-    assert wechat.ANSWERS_WITHIN < 5
+    assert WeChat.answers_within < 5
