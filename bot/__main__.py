@@ -32,7 +32,9 @@ environment:
   POLYDESK_PUBLIC_URL    where messaging providers reach the edge, if a proxy changes what they asked for
   WHATSAPP_…, MESSENGER_…, TELEGRAM_…, SLACK_…, TWILIO_…, LINE_…, WECHAT_…, MAIL_…   accounts; docs/channels.md
   POLYDESK_ORIGINS       sites that may show the widget, separated by commas
-  POLYDESK_SENDER_RATE, POLYDESK_ADDRESS_RATE   messages a minute
+  POLYDESK_SENDER_RATE, POLYDESK_ADDRESS_RATE   messages a minute (240, 600)
+  POLYDESK_TRUSTED_PROXIES   addresses and networks whose X-Forwarded-For is believed (127.0.0.1,::1)
+  POLYDESK_IDENTITY_SECRET, POLYDESK_IDENTITY_PUBLIC_KEY   one of them checks the customers' identities
   POLYDESK_AGENT_PASSWORD   the password of `agent add`, where nobody is there to be asked
   POLYDESK_VAR           the folder of what a run keeps (var)
 """

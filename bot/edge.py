@@ -33,6 +33,7 @@ from bot.channels.rest import RestChannel
 from bot.channels.widget import CHANNEL as WIDGET
 from bot.channels.widget import WidgetChannel
 from bot.claims import LEASE
+from bot.connections import PACKET_LIMIT, server_config
 from bot.console.routes import console
 from bot.conversations import Conversations
 from bot.customers import Customers
@@ -58,8 +59,6 @@ from nlu.markets import load_markets
 
 HERE = Path(__file__).parent
 ALIVE_WITHIN = 2.0  # seconds
-# A message of over 64 KB is to be refused in words, and the connection to stay: so a packet may be larger.
-PACKET_LIMIT = 1024 * 1024  # bytes
 # Meta sends many messages in one body, and up to three megabytes after it could not reach us for a while.
 BATCH_LIMIT = 3 * 1024 * 1024  # bytes
 BATCHES = ("/webhooks/whatsapp/", "/webhooks/messenger/")
@@ -203,17 +202,7 @@ def serve_edge(environ: Mapping[str, str]) -> None:
     """Serve the edge that the environment describes until told to stop."""
     configure_logs()
     settings = read_settings(environ)
-    uvicorn.run(
-        make_edge(settings, read_far_ends(environ)),
-        host=settings.host,
-        port=settings.port,
-        ws="wsproto",
-        ws_max_size=PACKET_LIMIT,
-        access_log=False,
-        log_level="warning",
-        server_header=False,
-        timeout_graceful_shutdown=5,
-    )
+    uvicorn.Server(server_config(make_edge(settings, read_far_ends(environ)), settings)).run()
 
 
 def _make_socket_server(settings: Settings) -> socketio.AsyncServer:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot.checks import BODY_LIMIT
 
+BODY_WITHIN = 20.0  # seconds
 POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -27,6 +30,10 @@ HEADERS = {
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
     "cross-origin-opener-policy": "same-origin",
 }
+
+_CLOSE = {"connection": "close"}
+_TOO_LARGE = JSONResponse({"error": "The body is too large.", "reason": "too_long"}, status_code=413)
+_TOO_SLOW = JSONResponse({"error": "The body came too slowly.", "reason": "too_slow"}, status_code=408, headers=_CLOSE)
 
 
 class SafeHeaders:
@@ -51,12 +58,21 @@ class SafeHeaders:
 class BodyLimit:
     """Refuses bodies over the limit: by their announced length, and by counting those that announce none.
 
-    A path that begins with one of `larger` has a limit of its own.
+    One that takes longer than `within` seconds is refused as well, and its connection closed. A path that begins with
+    one of `larger` has a limit of its own.
     """
 
-    def __init__(self, app: ASGIApp, *, limit: int = BODY_LIMIT, larger: dict[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        limit: int = BODY_LIMIT,
+        larger: dict[str, int] | None = None,
+        within: float = BODY_WITHIN,
+    ) -> None:
         self._app = app
         self._limit = limit
+        self._within = within
         self._larger = larger or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,11 +83,16 @@ class BodyLimit:
         limit = next((size for path, size in self._larger.items() if scope["path"].startswith(path)), self._limit)
         announced = Headers(scope=scope).get("content-length", "0")
         if not announced.isdecimal() or int(announced) > limit:
-            await _too_large(scope, receive, send)
+            await _TOO_LARGE(scope, receive, send)
             return
-        body = await _read(receive, limit)
+        try:
+            async with asyncio.timeout(self._within):
+                body = await _read(receive, limit)
+        except TimeoutError:
+            await _TOO_SLOW(scope, receive, send)
+            return
         if body is None:
-            await _too_large(scope, receive, send)
+            await _TOO_LARGE(scope, receive, send)
             return
         told = False
 
@@ -97,8 +118,3 @@ async def _read(receive: Receive, limit: int) -> bytes | None:
             return None
         if not message.get("more_body", False):
             return body
-
-
-async def _too_large(scope: Scope, receive: Receive, send: Send) -> None:
-    response = JSONResponse({"error": "The body is too large.", "reason": "too_long"}, status_code=413)
-    await response(scope, receive, send)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 
 from bot.channels.accounts import Account, AccountsError, read_accounts
@@ -26,6 +27,7 @@ class Settings:
     minute. `public_url` is where providers reach the edge, if that is not what their requests name. `accounts` are the
     messaging channels' (`bot/channels/accounts.py`), `mail_looks_every` the seconds between two looks for new mail.
     `identity_key` checks what the shop signs about its customers.
+    `trusted_proxies` are the addresses and networks whose word on where a request comes from is taken.
     """
 
     host: str = "127.0.0.1"
@@ -37,13 +39,14 @@ class Settings:
     shop: str | None = None
     privacy_url: str = "/shop/{market}/privacy"
     origins: tuple[str, ...] = ()
-    sender_rate: int = 1200
-    address_rate: int = 3000
+    sender_rate: int = 240
+    address_rate: int = 600
     var: Path = Path("var")
     public_url: str | None = None
     accounts: tuple[Account, ...] = ()
     mail_looks_every: float = 20.0
     identity_key: IdentityKey | None = None
+    trusted_proxies: tuple[str, ...] = ("127.0.0.1", "::1")
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         public_url=_public_url(environ),
         accounts=_accounts(environ),
         identity_key=_identity_key(environ),
+        trusted_proxies=_proxies(environ) or default.trusted_proxies,
     )
 
 
@@ -151,3 +155,13 @@ def _identity_key(environ: Mapping[str, str]) -> IdentityKey | None:
             # Neither key nor secret is repeated.
             raise SettingsError(f"{name} cannot be used: {error}.") from error
     return None
+
+
+def _proxies(environ: Mapping[str, str]) -> tuple[str, ...]:
+    given = [each.strip() for each in environ.get("POLYDESK_TRUSTED_PROXIES", "").split(",") if each.strip()]
+    for each in given:
+        try:
+            ip_network(each)
+        except ValueError as error:
+            raise SettingsError(f"POLYDESK_TRUSTED_PROXIES: {each!r} is neither an address nor a network.") from error
+    return tuple(given)

@@ -10,12 +10,16 @@ import hashlib
 from dataclasses import replace
 from weakref import WeakValueDictionary
 
+import structlog
+
 from bot.channels.formatting import chosen
 from bot.channels.provider import Provider, Received
 from bot.checks import MESSAGE_ID_LIMIT, Refusal, check_storable, check_text, known_language
+from bot.conversations import Conversation
 from bot.delivery import Recipient
 from bot.desk import Desk
 from bot.inbox import REFUSED, Incoming, Kind, Stored
+from bot.rasa_client import RasaUnavailable
 
 SENDER_LIMIT = 255  # characters
 NO_CHARACTER = "\ufffd"
@@ -50,6 +54,22 @@ class Intake:
             self._desk.dispatch.wake(stored.conversation)
         return stored
 
+    async def greet(self, received: Received) -> bool:
+        """Greet a customer who comes for the first time, and tell whether that was so."""
+        desk, received = self._desk, _checked(received)
+        conversation = await asyncio.to_thread(self._conversation, received.sender)
+        if conversation.last_number > 0:
+            return False
+        hint = known_language(received.language_hint, desk.markets)
+        try:
+            greeting = await desk.rasa.greeting(conversation.id, market=self._market, language_hint=hint)
+        except RasaUnavailable as error:
+            structlog.get_logger().warning("channel.no_greeting", channel=self._channel, reason=str(error))
+            return True
+        await asyncio.to_thread(desk.outbox.greet, conversation.id, greeting)
+        desk.dispatch.deliver_soon(conversation.id)
+        return True
+
     async def _within_limits(self, received: Received) -> Received:
         sender = f"{self._channel}:{self._account}:{received.sender}"
         try:
@@ -65,12 +85,7 @@ class Intake:
         return received
 
     def _store(self, received: Received) -> tuple[Stored, bool]:
-        desk = self._desk
-        conversation = desk.conversations.open(
-            self._channel, account=self._account, sender=received.sender, market=self._market
-        )
-        if conversation.market != self._market:
-            desk.conversations.set_market(conversation.id, self._market)
+        conversation = self._conversation(received.sender)
         recipient = Recipient(
             channel=self._channel,
             account=self._account,
@@ -80,7 +95,7 @@ class Intake:
             last_customer_at=conversation.last_customer_at,
         )
         kind, text = self._meant(received, recipient)
-        return desk.inbox.store(
+        return self._desk.inbox.store(
             Incoming(
                 channel=self._channel,
                 account=self._account,
@@ -88,11 +103,18 @@ class Intake:
                 message_id=received.message_id,
                 text=text,
                 market=self._market,
-                language_hint=known_language(received.language_hint, desk.markets),
+                language_hint=known_language(received.language_hint, self._desk.markets),
                 kind=kind,
                 attachment=received.attachment,
             )
         )
+
+    def _conversation(self, sender: str) -> Conversation:
+        conversations = self._desk.conversations
+        conversation = conversations.open(self._channel, account=self._account, sender=sender, market=self._market)
+        if conversation.market != self._market:
+            conversations.set_market(conversation.id, self._market)
+        return conversation
 
     def _meant(self, received: Received, recipient: Recipient) -> tuple[Kind, str]:
         """Return kind and text: a button that is still offered, pressed or chosen by its number, is its payload."""
