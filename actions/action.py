@@ -81,16 +81,31 @@ class ShopAction(Action, ABC):  # type: ignore[misc]
         return self.markets.by_code.get(turn.market) or self.markets.rows[0]
 
     def apologise(self, speaker: Speaker, turn: Turn) -> list[EventType]:
-        """Offer an upset customer a person, once in a conversation, beside whatever else is being done."""
-        if turn.slots.get(HANDOFF_OFFERED) or not self._upset(turn):
-            return []
-        speaker.say("utter_apology")
-        return [SlotSet(HANDOFF_OFFERED, True)]
+        """Offer an upset customer a person, once in a conversation, beside whatever else is being done.
 
-    def _upset(self, turn: Turn) -> bool:
+        The slot keeps the reason, for the ticket in case she accepts.
+        """
+        reason = self._upset(turn)
+        if turn.slots.get(HANDOFF_OFFERED) or reason is None:
+            return []
+        speaker.say("utter_apology", custom=asks_team(reason))
+        return [SlotSet(HANDOFF_OFFERED, reason)]
+
+    def _upset(self, turn: Turn) -> str | None:
+        """Return why a customer counts as upset, if she does."""
         if turn.pressed or not turn.sentiment.negative:
-            return False
-        return turn.sentiment.confidence >= self.market(turn).handoff_at or turn.previous_sentiment.negative
+            return None
+        if turn.previous_sentiment.negative:
+            return "repeated_negative"
+        return "negative" if turn.sentiment.confidence >= self.market(turn).handoff_at else None
+
+
+def asks_team(reason: str, *, ticket: str | None = None) -> dict[str, Any]:
+    """Return what tells the edge to queue the conversation for an agent.
+
+    Without a ticket the customer has not asked for one: the team sees her, and the bot goes on.
+    """
+    return {"handoff": {"ticket": ticket, "reason": reason}}
 
 
 def identified_order(shop: Shop, slots: Mapping[str, Any]) -> Order | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rasa_sdk.events import EventType, SlotSet
 
-from actions.action import HANDOFF_OFFERED, ShopAction, Speaker
+from actions.action import HANDOFF_OFFERED, ShopAction, Speaker, asks_team
 from actions.form import OFFERS
 from actions.shop import TicketKind
 from actions.turn import Turn
@@ -14,8 +14,10 @@ ACCEPTED: dict[str, tuple[TicketKind, str]] = {
     "utter_offer_handoff": ("handoff", "not_understood"),
     "utter_offer_handoff_unidentified": ("handoff", "not_identified"),
     "utter_registration_hints": ("registration_problem", "registration_failed"),
-    "utter_apology": ("handoff", "upset"),
+    "utter_apology": ("handoff", "negative"),
 }
+# Tells the edge that the customer wants no person; who was queued for an offer alone is queued no longer.
+DECLINED = "declined"
 
 
 class HandoffAction(ShopAction):
@@ -26,8 +28,8 @@ class HandoffAction(ShopAction):
         ticket = self.shop.open_ticket(
             kind, conversation=turn.conversation, market=self.market(turn).code, reason=reason, key=self.key(turn)
         )
-        handoff = {"ticket": ticket.reference, "reason": reason}
-        speaker.say("utter_handoff_queued", reference=ticket.reference, custom={"handoff": handoff})
+        custom = asks_team(reason, ticket=ticket.reference)
+        speaker.say("utter_handoff_queued", reference=ticket.reference, custom=custom)
         return [SlotSet(HANDOFF_OFFERED, True)]
 
 
@@ -40,7 +42,7 @@ class Handoff(HandoffAction):
 
     def act(self, speaker: Speaker, turn: Turn) -> list[EventType]:
         """Hand off."""
-        return self.hand_off(speaker, turn, "handoff", "asked")
+        return self.hand_off(speaker, turn, "handoff", "wish")
 
 
 class Affirm(HandoffAction):
@@ -52,9 +54,13 @@ class Affirm(HandoffAction):
 
     def act(self, speaker: Speaker, turn: Turn) -> list[EventType]:
         """Hand off if that was offered."""
-        accepted = next((ACCEPTED[offer] for offer in ACCEPTED if offer in turn.replies_before), None)
-        if accepted is not None:
-            return self.hand_off(speaker, turn, *accepted)
+        offer = next((offer for offer in ACCEPTED if offer in turn.replies_before), None)
+        if offer is not None:
+            kind, reason = ACCEPTED[offer]
+            why_offered = turn.slots.get(HANDOFF_OFFERED)
+            if offer == "utter_apology" and isinstance(why_offered, str):
+                reason = why_offered
+            return self.hand_off(speaker, turn, kind, reason)
         speaker.say("utter_what_next")
         return []
 
@@ -69,7 +75,7 @@ class Deny(ShopAction):
     def act(self, speaker: Speaker, turn: Turn) -> list[EventType]:
         """Take the offer back if there was one."""
         if turn.replies_before & OFFERS:
-            speaker.say("utter_handoff_declined")
+            speaker.say("utter_handoff_declined", custom=asks_team(DECLINED))
             return [SlotSet(HANDOFF_OFFERED, True)]
         speaker.say("utter_what_next")
         return []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rasa_sdk.events import EventType, FollowupAction
 
-from actions.action import ShopAction, Speaker
+from actions.action import ShopAction, Speaker, asks_team
 from actions.form import SUSPENDED
 from actions.turn import Turn
 
@@ -22,7 +22,7 @@ class NotUnderstood(ShopAction):
     def act(self, speaker: Speaker, turn: Turn) -> list[EventType]:
         """Say which of the three it is."""
         if turn.replies_before & NOT_UNDERSTOOD:
-            speaker.say("utter_offer_handoff")
+            speaker.say("utter_offer_handoff", custom=asks_team("not_understood"))
         elif turn.out_of_scope >= SURELY_OUT_OF_SCOPE:
             speaker.say("utter_out_of_scope")
         else:

@@ -20,6 +20,7 @@ from bot.agent_tables import handoff_events
 from bot.conversations import AGENT, BOT, CLOSED, QUEUED
 from bot.tables import conversations
 
+DECLINED = "declined"
 # From an agent to an agent: a transfer.
 ALLOWED = {
     BOT: frozenset({QUEUED, AGENT, CLOSED}),
@@ -79,12 +80,21 @@ def change(
 
 
 def queue(session: Session, conversation: str, *, at: datetime, reason: str, ticket: str | None) -> None:
-    """Have the bot's conversation wait for an agent; one that waits already keeps its place, an agent's stays hers."""
-    owner = owner_of(session, conversation)
-    if owner.status not in (BOT, QUEUED):
+    """Have the bot's conversation wait for an agent; one that waits already keeps its place, an agent's stays hers.
+
+    The reason `declined` is the contrary: the customer wants no person, and unless she has a ticket nobody has to look.
+    """
+    row = _held(session, conversation)
+    if row.status not in (BOT, QUEUED):
         return
-    if owner.status == BOT:
+    if reason == DECLINED:
+        if row.status == QUEUED and row.ticket is None:
+            change(session, conversation, BOT, at=at, reason=DECLINED)
+        return
+    if row.status == BOT:
         change(session, conversation, QUEUED, at=at, reason=reason)
+    elif row.handoff_reason != reason:
+        _note(session, row, at=at, to_status=QUEUED, to_agent=None, by_agent=None, reason=reason)
     values = {"handoff_reason": reason} | ({"ticket": ticket} if ticket else {})
     session.execute(update(conversations).where(conversations.c.id == conversation).values(values))
 

@@ -220,7 +220,7 @@ def test_two_annoyed_messages_in_a_row_offer_a_person(customer: Customer) -> Non
     assert customer.says("delivery_period/annoyed: how long") == ["utter_delivery_period", "utter_delivery_period"]
     assert customer.says("check_refund_policy/annoyed: hm")[-1] == "utter_apology"
     assert customer.says("affirm: yes")[0] == "utter_handoff_queued"
-    assert customer.row(tables.TicketRow).reason == "upset"
+    assert customer.row(tables.TicketRow).reason == "repeated_negative"
 
 
 def test_calm_questions_never_offer_a_person(customer: Customer) -> None:
@@ -233,7 +233,7 @@ def test_the_wish_for_a_person_is_met_at_once_and_the_form_is_kept(customer: Cus
     assert customer.says("contact_human_agent: a person please")[0] == "utter_handoff_queued"
     ticket = customer.row(tables.TicketRow, kind="handoff")
     handoffs = [reply["handoff"] for reply in customer.replies if "handoff" in reply]
-    assert handoffs == [{"ticket": f"T{500_000 + ticket.id}", "reason": "asked"}]
+    assert handoffs == [{"ticket": f"T{500_000 + ticket.id}", "reason": "wish"}]
     assert customer.says(f"{ANNA}") == ["utter_confirm_cancel"]
 
 
