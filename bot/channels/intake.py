@@ -19,7 +19,7 @@ from bot.conversations import Conversation
 from bot.delivery import Recipient
 from bot.desk import Desk
 from bot.inbox import REFUSED, Incoming, Kind, Stored
-from bot.rasa_client import RasaUnavailable
+from bot.rasa_client import RasaUnavailable, TurnFailed
 
 SENDER_LIMIT = 255  # characters
 NO_CHARACTER = "\ufffd"
@@ -54,21 +54,20 @@ class Intake:
             self._desk.dispatch.wake(stored.conversation)
         return stored
 
-    async def greet(self, received: Received) -> bool:
-        """Greet a customer who comes for the first time, and tell whether that was so."""
+    async def greet(self, received: Received) -> None:
+        """Greet a customer who comes for the first time; one who comes back has her conversation before her."""
         desk, received = self._desk, _checked(received)
         conversation = await asyncio.to_thread(self._conversation, received.sender)
         if conversation.last_number > 0:
-            return False
+            return
         hint = known_language(received.language_hint, desk.markets)
         try:
             greeting = await desk.rasa.greeting(conversation.id, market=self._market, language_hint=hint)
-        except RasaUnavailable as error:
+        except (RasaUnavailable, TurnFailed) as error:
             structlog.get_logger().warning("channel.no_greeting", channel=self._channel, reason=str(error))
-            return True
+            return
         await asyncio.to_thread(desk.outbox.greet, conversation.id, greeting)
         desk.dispatch.deliver_soon(conversation.id)
-        return True
 
     async def _within_limits(self, received: Received) -> Received:
         sender = f"{self._channel}:{self._account}:{received.sender}"

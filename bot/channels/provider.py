@@ -35,7 +35,10 @@ class Asked:
 
 @dataclass(frozen=True)
 class Received:
-    """One message as the provider tells it. `payload` is the pressed button's; `text` is then its title, if told."""
+    """One message as the provider tells it. `payload` is the pressed button's; `text` is then its title, if told.
+
+    `opens` marks what a provider tells when a customer has come and said nothing yet: she is greeted.
+    """
 
     sender: str
     message_id: str
@@ -44,6 +47,7 @@ class Received:
     payload: str | None = None
     attachment: dict[str, Any] | None = None
     language_hint: str | None = None
+    opens: bool = False
 
 
 class Provider(ABC):

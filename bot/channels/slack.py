@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 
 from bot.channels import calls
 from bot.channels.formatting import Form, Piece
-from bot.channels.payloads import as_form, decode_object
+from bot.channels.payloads import as_form, decode_object, each
 from bot.channels.provider import Asked, Received, WebhookProvider
 from bot.delivery import Recipient, TryLater, Undeliverable
 from bot.desk import Desk
@@ -117,9 +117,10 @@ class Slack(WebhookProvider):
             if interaction:
                 yield from _pressed(interaction)
         elif not _is_form(asked):
-            event = as_form(decode_object(asked.body).get("event", {}), Event)
-            if event and _is_for_us(event):
-                yield _received(event)
+            for data in each(decode_object(asked.body), "event"):
+                event = as_form(data, Event)
+                if event and _is_for_us(event):
+                    yield _received(event)
 
     async def acknowledge(self, asked: Asked, stored: Sequence[Stored], desk: Desk) -> Response:
         """Answer the verification of the address with its challenge, everything else with nothing."""
@@ -169,7 +170,7 @@ def _received(event: Event) -> Received:
     # A mention in a direct message is told twice, as two events of one message.
     message_id = f"{event.channel}:{event.ts}"
     text = _plain(event.text)
-    attachment = {"type": "files", "content": [each.mimetype for each in event.files]} if event.files else None
+    attachment = {"type": "files", "content": [file.mimetype for file in event.files]} if event.files else None
     kind: Kind = "text" if text or not event.files else _kind(event.files[0].mimetype)
     return Received(sender, message_id, text=text, kind=kind, attachment=attachment)
 

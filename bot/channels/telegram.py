@@ -20,6 +20,7 @@ from bot.desk import Desk
 from bot.inbox import Kind, Stored
 
 FORM = Form(text=4096, measure=utf16, buttons=20, title=60, payload=64)
+START = "/start"  # what Telegram has everybody send first, by a button
 KINDS: Mapping[str, Kind] = {
     "photo": "image",
     "voice": "voice",
@@ -126,7 +127,8 @@ def _is_corrected(message: Message) -> bool:
 def _received(update_id: str, message: Message, content: Mapping[str, Any]) -> Received:
     sender, hint = str(message.chat.id), message.sender.language_code
     if message.text:
-        return Received(sender, update_id, text=message.text, language_hint=hint)
+        opens = message.text.partition(" ")[0] == START
+        return Received(sender, update_id, text=message.text, language_hint=hint, opens=opens)
     name = next((name for name in KINDS if name in content), "message")
     attachment = {"type": name, "content": content.get(name, content)}
     kind: Kind = "text" if message.caption else KINDS.get(name, "other")

@@ -55,7 +55,10 @@ class Webhook:
         stored = []
         for received in self._provider.read(asked):
             try:
-                stored.append(await self._intake.take(received))
+                if received.opens:
+                    await self._intake.greet(received)
+                else:
+                    stored.append(await self._intake.take(received))
             except Refusal as refusal:
                 # Sending it again would not help, and would hold up what is with it in the request.
                 self._desk.metrics.refusals.labels(channel=self._provider.channel, reason=refusal.name).inc()

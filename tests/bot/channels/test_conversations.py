@@ -136,6 +136,16 @@ def test_twilio_is_acknowledged_with_empty_twiml(shop: Shop) -> None:
     assert answer.text.endswith("<Response/>")
 
 
+def test_who_starts_telegrams_bot_is_greeted_once(shop: Shop) -> None:
+    shop.hears("telegram", telegram_body(1, message=telegram_message(text="/start")))
+
+    [sent] = shop.apis.wait_for(1)
+    assert (sent.text, sent.buttons) == ("Hallo", (("Verfolgen", "/track_order"),))
+    shop.hears("telegram", telegram_body(1, message=telegram_message(text="/start")))
+    shop.hears("telegram", telegram_body(2, message=telegram_message(text="Hallo")))
+    shop.apis.wait_for_text("echo Hallo")
+
+
 def test_a_pressed_button_of_telegram_stops_spinning(shop: Shop) -> None:
     query = {"id": "42", "from": {"id": 1}, "data": "/affirm", "message": telegram_message(text="?")}
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.channels.formatting import Form, chosen, lay_out, split, utf8, utf16
@@ -52,6 +52,7 @@ def test_an_emoji_of_many_parts_is_not_torn() -> None:
     assert split(family * 3, utf16(family) * 2, utf16) == [family * 2, family]
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1), st.integers(min_value=40, max_value=200))
 def test_no_piece_is_over_the_limit_and_nothing_but_space_is_lost(text: str, limit: int) -> None:
     pieces = split(text, limit)

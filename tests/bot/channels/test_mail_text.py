@@ -3,7 +3,7 @@ from __future__ import annotations
 from email.message import EmailMessage
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.channels.mail_text import newest, read_mail
@@ -81,6 +81,7 @@ def test_unknown_character_sets_do_not_stop_the_reading() -> None:
     assert received.text == "Hallo"
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=600), st.binary(max_size=600))
 def test_no_mail_breaks_the_reading(head: bytes, body: bytes) -> None:
     read_mail(b"From: a@x.example\r\n" + head + b"\r\n\r\n" + body, own=OWN)
