@@ -115,7 +115,9 @@ class Dispatch:
         room = HELD_AT_ONCE - len(self._work)
         taken = await asyncio.to_thread(self._claims.take, room) if room > 0 else []
         for conversation in taken:
-            self._work[conversation] = asyncio.create_task(self._answer_all(conversation))
+            # A machine so busy that it could not renew its claims takes its own conversations once more.
+            if conversation not in self._work:
+                self._work[conversation] = asyncio.create_task(self._answer_all(conversation))
         return bool(taken)
 
     async def _renew(self) -> None:

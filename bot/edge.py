@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -32,7 +33,6 @@ from bot.channels.messaging import Messaging
 from bot.channels.rest import RestChannel
 from bot.channels.widget import CHANNEL as WIDGET
 from bot.channels.widget import WidgetChannel
-from bot.claims import LEASE
 from bot.connections import PACKET_LIMIT, server_config
 from bot.console.routes import console
 from bot.conversations import Conversations
@@ -59,6 +59,7 @@ from nlu.markets import load_markets
 
 HERE = Path(__file__).parent
 ALIVE_WITHIN = 2.0  # seconds
+DATABASE_THREADS = 16  # about as many as the database's connections
 # Meta sends many messages in one body, and up to three megabytes after it could not reach us for a while.
 BATCH_LIMIT = 3 * 1024 * 1024  # bytes
 BATCHES = ("/webhooks/whatsapp/", "/webhooks/messenger/")
@@ -126,9 +127,8 @@ def make_edge(
     *,
     texts: Texts | None = None,
     patience: Patience | None = None,
-    lease: float = LEASE,
 ) -> ASGIApp:
-    """Build the edge on a migrated database. `lease` is how long its conversations wait if it dies, in seconds."""
+    """Build the edge on a database that is migrated."""
     texts = texts or load_texts()
     markets = load_markets()
     engine = open_engine(settings.database_url)
@@ -151,9 +151,7 @@ def make_edge(
         inbox=Inbox(engine),
         outbox=Outbox(engine),
         feedback=Feedback(engine),
-        dispatch=Dispatch(
-            engine, rasa, texts, markets, metrics, senders=senders, patience=patience or Patience(), lease=lease
-        ),
+        dispatch=Dispatch(engine, rasa, texts, markets, metrics, senders=senders, patience=patience or Patience()),
         rasa=rasa,
         senders=senders,
     )
@@ -169,6 +167,7 @@ def make_edge(
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(DATABASE_THREADS))
         desk.dispatch.start()
         messaging.start()
         watching = asyncio.create_task(watch.run())

@@ -76,11 +76,11 @@ def postgresql_template(postgresql_server: str) -> Iterator[str]:
 def fresh_database(server: str, *, template: str = "template1") -> Iterator[str]:
     """Make a database on a PostgreSQL server, as a copy of another one, and drop it at the end."""
     name = f"polydesk_{uuid4().hex}"
-    _order(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    order(server, f"CREATE DATABASE {name} TEMPLATE {template}")
     try:
         yield f"{server}/{name}"
     finally:
-        _order(server, f"DROP DATABASE {name} WITH (FORCE)")
+        order(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _copy(template: Path, file: Path) -> Iterator[Engine]:
@@ -94,7 +94,8 @@ def _opened(url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
-def _order(server: str, statement: str) -> None:
+def order(server: str, statement: str) -> None:
+    """Have a PostgreSQL server do something outside of transactions."""
     engine = open_engine(f"{server}/postgres")
     # Databases are not made in transactions.
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -63,7 +63,21 @@ def free_port() -> int:
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[str]:
-    """Give the URL of a server, without a database's name: `POLYDESK_TEST_POSTGRESQL`'s, or one of our own."""
+    """Give the URL of a PostgreSQL server, without a database's name."""
+    with postgresql() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[str]:
+    """Give the URL of a Redis."""
+    with redis() as url:
+        yield url
+
+
+@contextmanager
+def postgresql() -> Iterator[str]:
+    """Run a server and give its URL, without a database's name; or `POLYDESK_TEST_POSTGRESQL`'s."""
     given = os.environ.get("POLYDESK_TEST_POSTGRESQL")
     if given:
         yield given.rpartition("/")[0] if given.count("/") > 2 else given
@@ -82,9 +96,9 @@ def postgresql_server() -> Iterator[str]:
             yield url
 
 
-@pytest.fixture(scope="session")
-def redis_server() -> Iterator[str]:
-    """Give the URL of a Redis of our own that keeps nothing on disk."""
+@contextmanager
+def redis() -> Iterator[str]:
+    """Run a Redis that keeps nothing on disk, and give its URL."""
     program, port = need("redis"), free_port()
     with tempfile.TemporaryDirectory(prefix="polydesk-redis-") as folder:
         server = [program, "--port", str(port), "--bind", LOOPBACK, "--save", "", "--dir", folder]

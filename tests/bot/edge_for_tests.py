@@ -49,7 +49,6 @@ EDGE_TEXTS = (
     "unreadable",
 )
 PATIENCE = Patience(failing=1.0, one_moment=1.0, human=2.0, one_try=5.0, taken_over=0.1)
-LEASE = 1.0
 
 
 def texts_for_tests() -> Texts:
@@ -98,7 +97,7 @@ def edge_on(
     engine = open_engine(database)
     with served(rasa.app) as far:
         texts = texts or texts_for_tests()
-        app = make_edge(settings, FarEnds(far, SECRET, far), texts=texts, patience=patience, lease=LEASE)
+        app = make_edge(settings, FarEnds(far, SECRET, far), texts=texts, patience=patience)
         with (
             served(app, ws="wsproto", ws_max_size=PACKET_LIMIT) as url,
             httpx.Client(base_url=url, timeout=40, trust_env=False) as http,

@@ -1,59 +1,24 @@
-"""Everything at once, as `make run` starts it: edge, Rasa with the real adapters, actions, a demo shop of its own."""
+"""Polydesk as `make run` starts it, once for all conversations, and customers at its widget."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import httpx
+import jwt
 import pytest
-from sqlalchemy import select
-from sqlalchemy.engine import Engine
 
-from actions.database import open_engine, reading
-from actions.tables import OrderRow, PaymentRow, ShipmentRow
-from bot.tables import conversations
+from bot.tables import conversations, messages
 from tests.bot.edge_for_tests import Widget
-from tests.services import free_port
-
-STARTS_WITHIN = 240.0
-ANSWERS_WITHIN = 40.0
-
-
-@dataclass
-class Polydesk:
-    """A running Polydesk: where it answers, its database, and the folder of its logs."""
-
-    url: str
-    engine: Engine
-    logs: Path
-
-    def order(self, market: str, status: str) -> OrderRow:
-        """Return an order of the demo shop to which nothing odd has happened, with its address loaded."""
-        query = select(OrderRow).where(OrderRow.market == market, OrderRow.status == status, ~OrderRow.refunds.any())
-        query = query.where(~OrderRow.payments.any(PaymentRow.status != "paid"))
-        query = query.where(~OrderRow.shipments.any(ShipmentRow.status.in_(("held", "lost"))))
-        with reading(self.engine) as session:
-            order = session.scalars(query.order_by(OrderRow.placed_at.desc(), OrderRow.id)).first()
-            assert order is not None, f"the demo shop has no {status} order in {market}"
-            return order
-
-    def rows(self, table: Any, *conditions: Any) -> list[Any]:
-        """Return the rows of a table that meet the conditions."""
-        with reading(self.engine) as session:
-            return list(session.execute(select(table).where(*conditions)).scalars())
+from tests.conversations.polydesk import ANSWERS_WITHIN, Polydesk, running_polydesk
 
 
 @dataclass
 class Reply:
     """One bot reply as the widget gets it."""
 
+    id: int
     name: str
     language: str
     text: str
@@ -67,7 +32,9 @@ class Customer:
         self.polydesk = polydesk
         self.widget = Widget(polydesk.url)
         self.token, self.ready = self.widget.begin(market=market, **metadata)
+        self.conversation = str(jwt.decode(self.token, options={"verify_signature": False})["sub"])
         self.count = 0
+        self.state = ""
         self.replies: list[Reply] = []
 
     def close(self) -> None:
@@ -75,7 +42,7 @@ class Customer:
         self.widget.__exit__()
 
     def says(self, text: str) -> list[str]:
-        """Send a message and return the names of the replies; `replies` has the rest of them."""
+        """Send a message and return the names of the replies; `replies` and `state` have the rest of the turn."""
         self.count += 1
         message_id = f"{id(self)}-{self.count}"
         acknowledged = self.widget.say(text, message_id)
@@ -86,6 +53,7 @@ class Customer:
             if event == "bot_uttered" and body["metadata"].get("message_id") == message_id:
                 heard.append(body)
             if event == "polydesk_turn" and body["message_id"] == message_id and body["state"] != "typing":
+                self.state = body["state"]
                 break
         self.replies = [_reply(body) for body in heard]
         return [reply.name for reply in self.replies]
@@ -103,55 +71,26 @@ class Customer:
     @property
     def status(self) -> str:
         """The conversation's status in the edge's database."""
-        with reading(self.polydesk.engine) as session:
-            query = select(conversations.c.status).order_by(conversations.c.created_at.desc())
-            return str(session.execute(query).scalars().first())
+        return str(self.polydesk.rows(conversations, conversations.c.id == self.conversation)[0].status)
+
+    @property
+    def understood(self) -> Any:
+        """The row of the last message: what Rasa made of it."""
+        return max(
+            self.polydesk.rows(messages, messages.c.conversation_id == self.conversation), key=lambda row: row.number
+        )
 
 
 def _reply(body: dict[str, Any]) -> Reply:
     metadata = body["metadata"]
-    return Reply(metadata["name"], metadata["language"], body["text"], body.get("quick_replies") or [])
+    buttons = body.get("quick_replies") or []
+    return Reply(metadata["id"], metadata["name"], metadata["language"], body["text"], buttons)
 
 
 @pytest.fixture(scope="session")
 def polydesk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Polydesk]:
-    var = tmp_path_factory.mktemp("var")
-    port = free_port()
-    database = f"sqlite:///{var / 'polydesk.db'}"
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("POLYDESK_")},
-        "PORT": str(port),
-        "DATABASE_URL": database,
-        "POLYDESK_VAR": str(var),
-    }
-    with (var / "run.log").open("w") as output:
-        process = subprocess.Popen([sys.executable, "-m", "bot", "run"], env=environment, stdout=output, stderr=output)
-        try:
-            _wait(process, f"http://127.0.0.1:{port}", var / "run.log")
-            engine = open_engine(database)
-            yield Polydesk(f"http://127.0.0.1:{port}", engine, var / "run" / str(port))
-            engine.dispose()
-        finally:
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=60) == 0, "SIGTERM ends everything cleanly"
-
-
-def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    """Wait until the launcher has printed that it answers, which it does after /health was 200."""
-    transport = httpx.HTTPTransport(retries=1)
-    with httpx.Client(transport=transport, trust_env=False) as http:
-        for _ in range(int(STARTS_WITHIN * 2)):
-            assert process.poll() is None, log.read_text()
-            try:
-                if http.get(f"{url}/health", timeout=5).status_code == httpx.codes.OK:
-                    return
-            except httpx.HTTPError:
-                pass
-            try:
-                process.wait(timeout=0.5)
-            except subprocess.TimeoutExpired:
-                continue
-    pytest.fail(f"Polydesk did not answer in {STARTS_WITHIN} s:\n{log.read_text()}")
+    with running_polydesk(tmp_path_factory.mktemp("var")) as running:
+        yield running
 
 
 @pytest.fixture
