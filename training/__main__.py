@@ -114,7 +114,17 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument("--market")
     evaluate.add_argument("--data", nargs="+", type=Path, required=True, metavar="FILE")
     evaluate.add_argument("--json", type=Path, metavar="OUT")
-    evaluate.set_defaults(module="training.commands", function="evaluate_rows")
+    evaluate.add_argument("--html", type=Path, metavar="OUT.html", help="a report with plots, as one page")
+    evaluate.add_argument("--against", metavar="MARKET", help="whose release to compare with (default: by DIR's name)")
+    evaluate.set_defaults(module="training.measuring", function="evaluate_rows")
+
+    explain = steps.add_parser("explain", help="say which words moved a prediction")
+    explained = explain.add_mutually_exclusive_group(required=True)
+    explained.add_argument("--adapter", type=Path, metavar="DIR")
+    explained.add_argument("--market")
+    explain.add_argument("--json", action="store_true")
+    explain.add_argument("text", metavar="TEXT")
+    explain.set_defaults(module="training.explain", function="main")
     _add_releases(steps)
     return parser
 

@@ -1,4 +1,4 @@
-"""What `train`, `predict` and `evaluate` do once their options are read."""
+"""What `train` and `predict` do once their options are read."""
 
 from __future__ import annotations
 
@@ -6,25 +6,24 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tqdm import tqdm
 
 from nlu.adapters import ADAPTERS_FOLDER, DamagedAdapterError, read_manifest
 from nlu.encoder import find_encoder, fingerprint
-from nlu.heads import Scores
 from nlu.language import LanguageDetector
 from nlu.markets import GLOBAL_ADAPTER, load_markets, message_language
 from nlu.rows import COLUMNS, read_rows, write_rows
+from nlu.served import ServedAdapters
 from training.adapter import Lineage, write_adapter
 from training.dataset import OUT_OF_SCOPE, DatasetError, Example, read_examples
-from training.evaluate import evaluate
 from training.fit import Plan, fit
 from training.predict import AdapterPredictor
+from training.promote import note_labels
 from training.train import Trainer, TrainingSettings
 
 LANGUAGE_SHARE = 0.1
@@ -95,22 +94,6 @@ def predict(options: argparse.Namespace) -> None:
     write_rows(options.output, rows, answers, [*COLUMNS, "pred_decision"])
 
 
-def evaluate_rows(options: argparse.Namespace) -> None:
-    """Measure an adapter folder, or the served adapters as a market's customers meet them."""
-    examples = read_examples(options.data)
-    if options.adapter:
-        predictor = AdapterPredictor(options.adapter)
-        heads = predictor.heads
-        scores = predictor.score([e.text for e in examples], [e.language for e in examples])
-    else:
-        scores, heads = _served_scores(options.market, examples)
-    _refuse_unknown_labels(examples, heads.settings.intents)
-    metrics = evaluate(examples, scores, intents=heads.settings.intents, sentiments=heads.settings.sentiments)
-    if options.json:
-        options.json.write_text(json.dumps(metrics, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    _say(metrics)
-
-
 def run_with_bar(trainer: Trainer, name: str) -> None:
     """Train under a progress bar on standard error."""
     with tqdm(total=trainer.total_steps, desc=name, unit="step", mininterval=1.0) as bar:
@@ -125,6 +108,14 @@ def in_market_language(examples: Sequence[Example], code: str | None) -> list[Ex
         return list(examples)
     language = load_markets()[code].language
     return [example if example.language else replace(example, language=language) for example in examples]
+
+
+def _note_labels(adapter: Path, learned: Sequence[Example], market: str) -> None:
+    """Keep with the adapter how its labels agree with what serves, for the gate; not possible where nothing does."""
+    try:
+        note_labels(adapter, learned, load_markets()[market].adapter or GLOBAL_ADAPTER, ServedAdapters())
+    except DamagedAdapterError as error:
+        sys.stderr.write(f"The labels were not compared with what serves {market}: {error}\n")
 
 
 def _start(options: argparse.Namespace) -> Path | None:
@@ -176,30 +167,6 @@ def _language(detector: LanguageDetector, text: str, hint: str | None, market: s
     code = detector.detect(text, hint=hint, market=row.language if row else None).code
     language = message_language(code, conversation=None, hint=hint, market=row, fallback="")
     return language or None
-
-
-def _served_scores(market: str, examples: Sequence[Example]) -> tuple[Scores, Any]:
-    from nlu.parser import Parser
-
-    parser = Parser()
-    adapter = parser.adapters[parser.markets[market].adapter or GLOBAL_ADAPTER]
-    parts = [
-        adapter.score(parser.adapters.embedder([e.text for e in batch]), [e.language for e in batch])
-        for batch in _batches(examples, 32)
-    ]
-    joined = Scores(*(np.concatenate([getattr(part, name) for part in parts]) for name in Scores.__annotations__))
-    return joined, adapter.heads
-
-
-def _batches(examples: Sequence[Example], size: int) -> Iterator[Sequence[Example]]:
-    for start in range(0, len(examples), size):
-        yield examples[start : start + size]
-
-
-def _refuse_unknown_labels(examples: Iterable[Example], intents: Sequence[str]) -> None:
-    unknown = {e.intent for e in examples if e.intent} - {*intents, OUT_OF_SCOPE}
-    if intents and unknown:
-        raise DatasetError(f"The adapter does not know these intents: {', '.join(sorted(map(str, unknown)))}.")
 
 
 def _say(metrics: dict[str, Any]) -> None:

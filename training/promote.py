@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from nlu.adapters import Manifest, read_manifest
+from nlu.adapters import DamagedAdapterError, Manifest, read_manifest
 from nlu.classifier import Classifier
 from nlu.heads import Heads
 from nlu.markets import GLOBAL_ADAPTER, load_markets
@@ -157,7 +157,13 @@ def _contradictions(rows: Sequence[Example], serving: Classifier, served: Served
 
 
 def _accepted(releases: Releases, name: str) -> Contradictions:
-    """Count over the label batches of earlier releases that the gate let pass."""
-    passed = [releases.read(name, number) for number in releases.numbers(name)]
-    batches = [release.gate.get("labels") for release in passed if release.reason is None]
-    return sum((Contradictions(**batch["batch"]) for batch in batches if batch), Contradictions())
+    """Count over the label batches of earlier releases that the gate let pass and that can still be trusted."""
+    counted = Contradictions()
+    for number in releases.numbers(name):
+        try:
+            release = releases.read(name, number)
+        except DamagedAdapterError:
+            continue
+        if release.reason is None and release.gate.get("labels"):
+            counted += Contradictions(**release.gate["labels"]["batch"])
+    return counted

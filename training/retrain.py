@@ -23,9 +23,9 @@ import msgspec
 from filelock import FileLock, Timeout
 from sqlalchemy.engine import Engine
 
-from nlu.adapters import ADAPTERS_FOLDER, MANIFEST, read_manifest
-from nlu.markets import GLOBAL_ADAPTER, load_markets
-from nlu.releases import SHIPPED, Release
+from nlu.adapters import MANIFEST, read_manifest
+from nlu.markets import load_markets
+from nlu.releases import Release
 from nlu.served import ServedAdapters
 from training import adapter as adapter_folder
 from training.commands import OWN_EXAMPLES, run_with_bar
@@ -36,6 +36,7 @@ from training.labelled import as_examples, labelled_rows, markets_served_by, own
 from training.labels import LabelledMessage
 from training.model import Method
 from training.outcomes import BusyError, RefusedError
+from training.parents import release_folder
 from training.promote import Candidate, adapter_name, note_labels, promote
 from training.release import Lineage, Releases, write_lineage
 from training.release_commands import served_by
@@ -165,12 +166,13 @@ class _Run:
         examples = read_examples([OWN_EXAMPLES])
         own = [example for example in examples if example.language in languages]
         learned = [*self._examples(rows.training), *own, *learned_rows(languages)]
-        init = self._parent_folder(parent)
+        init = release_folder(self.name, parent, releases=self.served.releases)
+        made = read_manifest(init)
         settings = self.settings.for_rows(len(learned))
         trainer = Trainer(
             learned,
             replay=[example for example in examples if example.language not in languages],
-            settings=replace(settings, method=cast(Method, read_manifest(init).method)),
+            settings=replace(settings, method=cast(Method, made.method), rank=made.training.get("rank", settings.rank)),
             init=init,
             scratch=self.folder / "progress",
         )
@@ -197,13 +199,6 @@ class _Run:
         (self.folder / STATE).unlink()
         shutil.rmtree(candidate)
         return release
-
-    def _parent_folder(self, parent: int) -> Path:
-        """Return the adapter to start from: what serves, else the global one."""
-        if parent != SHIPPED:
-            return self.served.releases / self.name / str(parent)
-        shipped = ADAPTERS_FOLDER / self.name
-        return shipped if shipped.exists() else ADAPTERS_FOLDER / GLOBAL_ADAPTER
 
     def _markets(self) -> list[str]:
         return [market.code for market in markets_served_by(self.name)]
