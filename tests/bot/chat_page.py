@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Self
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from tests.bot.fake_edge import BOT, FakeEdge
+from tests.services import need
 
 AXE = BOT / "vendor" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -17,13 +20,23 @@ document.addEventListener("securitypolicyviolation", (event) => window.violation
 """
 
 
-class Chat:
-    """The widget as its customer uses it."""
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Run the machine's Chromium; skips or fails where there is none (`tests/services.py`)."""
+    program = need("browser")
+    expect.set_options(timeout=15_000)  # of milliseconds: other tests may keep the machine busy
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
-    def __init__(self, page: Page, edge: FakeEdge) -> None:
+
+class Chat:
+    """The widget as its customer uses it, on the pages of the edge at `url`."""
+
+    def __init__(self, page: Page, url: str) -> None:
         self.page = page
-        self.edge = edge
-        self.script = edge.script
+        self.url = url
         self.errors: list[str] = []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.add_init_script(WATCH)
@@ -32,11 +45,11 @@ class Chat:
         self.log = self.node.get_by_role("log")
         self.messages = self.log.locator(".message")
 
-    def visit(self, market: str = "de-DE") -> Chat:
-        self.page.goto(f"{self.edge.url}/shop/{market}")
+    def visit(self, market: str = "de-DE") -> Self:
+        self.page.goto(f"{self.url}/shop/{market}")
         return self
 
-    def open(self) -> Chat:
+    def open(self) -> Self:
         self.node.locator(".bubble-button").click()
         expect(self.node.locator(".panel[data-status=online]")).to_be_visible()
         return self
@@ -52,6 +65,25 @@ class Chat:
         """Exactly these messages stand here, in this order."""
         expect(self.messages.locator(".bubble")).to_have_text(list(texts))
 
+    def violations(self) -> list[str]:
+        return list(self.page.evaluate("window.violations"))
+
+    def axe(self) -> list[str]:
+        """Run axe-core; one line for each violation. It comes in by the debugger, which no policy concerns."""
+        self.page.evaluate(AXE.read_text(encoding="utf-8"))
+        run = "(tags) => axe.run({ runOnly: tags })"
+        found: list[dict[str, Any]] = self.page.evaluate(run, RULES)["violations"]
+        return [f"{rule['id']}: {[node['target'] for node in rule['nodes']]}" for rule in found]
+
+
+class ScriptedChat(Chat):
+    """The same against the server that plays the edge, with a look at what that has got."""
+
+    def __init__(self, page: Page, edge: FakeEdge) -> None:
+        super().__init__(page, edge.url)
+        self.edge = edge
+        self.script = edge.script
+
     def received_texts(self) -> list[str]:
         return [body["message"] for body in self.script.received("user_uttered")]
 
@@ -62,13 +94,3 @@ class Chat:
             for item in conversation.items
             if item["from"] == "customer"
         ]
-
-    def violations(self) -> list[str]:
-        return list(self.page.evaluate("window.violations"))
-
-    def axe(self) -> list[str]:
-        """Run axe-core; one line for each violation. It comes in by the debugger, which no policy concerns."""
-        self.page.evaluate(AXE.read_text(encoding="utf-8"))
-        run = "(tags) => axe.run({ runOnly: tags })"
-        found: list[dict[str, Any]] = self.page.evaluate(run, RULES)["violations"]
-        return [f"{rule['id']}: {[node['target'] for node in rule['nodes']]}" for rule in found]

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from bot.texts import load_texts
-from tests.bot.chat_page import Chat
+from tests.bot.chat_page import ScriptedChat, chromium
 from tests.bot.fake_edge import BOT, FakeEdge, Script, running
-from tests.services import need
 
 pytestmark = pytest.mark.browser
 
@@ -32,12 +31,8 @@ OPENING = [reply["text"] for reply in GREETING]
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    program = need("browser")
-    expect.set_options(timeout=15_000)  # of milliseconds: other tests may keep the machine busy
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture
@@ -47,21 +42,21 @@ def edge() -> Iterator[FakeEdge]:
 
 
 @pytest.fixture
-def chat(browser: Browser, edge: FakeEdge) -> Iterator[Chat]:
+def chat(browser: Browser, edge: FakeEdge) -> Iterator[ScriptedChat]:
     context = browser.new_context(viewport={"width": 1200, "height": 860}, reduced_motion="reduce")
-    chat = Chat(context.new_page(), edge)
+    chat = ScriptedChat(context.new_page(), edge)
     yield chat
     context.close()
     assert chat.errors == []
 
 
-def test_nothing_is_asked_of_the_server_before_the_chat_is_opened(chat: Chat) -> None:
+def test_nothing_is_asked_of_the_server_before_the_chat_is_opened(chat: ScriptedChat) -> None:
     chat.visit()
     expect(chat.button(DE["open_chat"])).to_be_visible()
     assert chat.script.received("session_request") == []
 
 
-def test_a_message_is_sent_with_market_and_id_and_its_answer_is_shown(chat: Chat) -> None:
+def test_a_message_is_sent_with_market_and_id_and_its_answer_is_shown(chat: ScriptedChat) -> None:
     chat.visit().open().say("Wo ist mein Paket?")
     chat.expect_messages(*OPENING, "Wo ist mein Paket?", "Answer to: Wo ist mein Paket?")
     (body,) = chat.script.received("user_uttered")
@@ -69,7 +64,7 @@ def test_a_message_is_sent_with_market_and_id_and_its_answer_is_shown(chat: Chat
     assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", body["metadata"]["message_id"])
 
 
-def test_a_message_id_can_be_made_without_random_uuid_as_on_plain_http(chat: Chat) -> None:
+def test_a_message_id_can_be_made_without_random_uuid_as_on_plain_http(chat: ScriptedChat) -> None:
     chat.page.add_init_script("delete Crypto.prototype.randomUUID")
     chat.visit().open().say("Hallo")
     chat.expect_messages(*OPENING, "Hallo", "Answer to: Hallo")
@@ -79,7 +74,7 @@ def test_a_message_id_can_be_made_without_random_uuid_as_on_plain_http(chat: Cha
     )
 
 
-def test_a_quick_reply_sends_its_payload_and_shows_its_title_also_after_a_reload(chat: Chat) -> None:
+def test_a_quick_reply_sends_its_payload_and_shows_its_title_also_after_a_reload(chat: ScriptedChat) -> None:
     chat.visit().open().button("Bestellung verfolgen").click()
     shown = [*OPENING, "Bestellung verfolgen", "Answer to: /track_order"]
     chat.expect_messages(*shown)
@@ -89,7 +84,7 @@ def test_a_quick_reply_sends_its_payload_and_shows_its_title_also_after_a_reload
     chat.expect_messages(*shown)
 
 
-def test_the_history_stands_there_after_a_reload_in_the_same_conversation(chat: Chat) -> None:
+def test_the_history_stands_there_after_a_reload_in_the_same_conversation(chat: ScriptedChat) -> None:
     chat.visit().open().say("Hallo")
     chat.expect_messages(*OPENING, "Hallo", "Answer to: Hallo")
     chat.visit().open()
@@ -97,14 +92,14 @@ def test_the_history_stands_there_after_a_reload_in_the_same_conversation(chat: 
     assert len(chat.script.conversations) == 1
 
 
-def test_each_market_has_a_conversation_of_its_own(chat: Chat) -> None:
+def test_each_market_has_a_conversation_of_its_own(chat: ScriptedChat) -> None:
     chat.visit().open().say("Hallo")
     chat.expect_messages(*OPENING, "Hallo", "Answer to: Hallo")
     chat.visit("fr-FR").open()
     chat.expect_messages(*OPENING)
 
 
-def test_nothing_is_lost_or_doubled_when_the_server_goes_away_in_the_middle(chat: Chat) -> None:
+def test_nothing_is_lost_or_doubled_when_the_server_goes_away_in_the_middle(chat: ScriptedChat) -> None:
     chat.visit().open().say("eins")
     chat.expect_messages(*OPENING, "eins", "Answer to: eins")
     chat.edge.stop()
@@ -121,7 +116,7 @@ def test_nothing_is_lost_or_doubled_when_the_server_goes_away_in_the_middle(chat
     expect(chat.node.locator(".notice")).to_be_hidden()
 
 
-def test_a_message_whose_acknowledgement_was_lost_is_sent_again_under_its_id(chat: Chat) -> None:
+def test_a_message_whose_acknowledgement_was_lost_is_sent_again_under_its_id(chat: ScriptedChat) -> None:
     chat.visit().open()
     chat.expect_messages(*OPENING)
     chat.script.break_before_acknowledging = True
@@ -132,7 +127,7 @@ def test_a_message_whose_acknowledgement_was_lost_is_sent_again_under_its_id(cha
     assert chat.stored_texts() == ["Hallo"]
 
 
-def test_a_reply_that_was_lost_on_its_way_comes_after_reconnecting(chat: Chat) -> None:
+def test_a_reply_that_was_lost_on_its_way_comes_after_reconnecting(chat: ScriptedChat) -> None:
     chat.visit().open()
     chat.expect_messages(*OPENING)
     chat.script.break_before_delivering = True
@@ -142,7 +137,7 @@ def test_a_reply_that_was_lost_on_its_way_comes_after_reconnecting(chat: Chat) -
     assert chat.script.received("polydesk_resume") == [{"last_id": 2}, {"last_id": 4}]
 
 
-def test_a_reply_that_comes_twice_is_shown_once(chat: Chat) -> None:
+def test_a_reply_that_comes_twice_is_shown_once(chat: ScriptedChat) -> None:
     chat.script.deliver_twice = True
     chat.visit().open().say("eins")
     chat.say("zwei")
@@ -150,7 +145,7 @@ def test_a_reply_that_comes_twice_is_shown_once(chat: Chat) -> None:
     expect(chat.messages).to_have_count(len(OPENING) + 4)
 
 
-def test_what_was_not_sent_survives_a_reload(chat: Chat) -> None:
+def test_what_was_not_sent_survives_a_reload(chat: ScriptedChat) -> None:
     chat.visit().open()
     chat.expect_messages(*OPENING)
     chat.page.route("**/socket.io/**", lambda route: route.abort())
@@ -164,7 +159,7 @@ def test_what_was_not_sent_survives_a_reload(chat: Chat) -> None:
     assert chat.stored_texts() == ["unterwegs geschrieben"]
 
 
-def test_a_refused_message_says_so_and_can_be_sent_again(chat: Chat) -> None:
+def test_a_refused_message_says_so_and_can_be_sent_again(chat: ScriptedChat) -> None:
     chat.visit().open()
     chat.script.refusal = "Bitte etwas langsamer."
     chat.say("Hallo")
@@ -174,7 +169,7 @@ def test_a_refused_message_says_so_and_can_be_sent_again(chat: Chat) -> None:
     expect(chat.log).not_to_contain_text("Bitte etwas langsamer.")
 
 
-def test_a_refused_session_is_explained_and_asked_for_again(chat: Chat) -> None:
+def test_a_refused_session_is_explained_and_asked_for_again(chat: ScriptedChat) -> None:
     chat.script.session_refusal = "Gerade ist zu viel los."
     chat.visit().node.locator(".bubble-button").click()
     expect(chat.node.locator(".notice")).to_have_text("Gerade ist zu viel los.")
@@ -183,7 +178,7 @@ def test_a_refused_session_is_explained_and_asked_for_again(chat: Chat) -> None:
     expect(chat.node.locator(".notice")).to_be_hidden()
 
 
-def test_a_text_over_the_limit_is_counted_and_not_sent(chat: Chat) -> None:
+def test_a_text_over_the_limit_is_counted_and_not_sent(chat: ScriptedChat) -> None:
     chat.visit().open().input.fill("x" * 2001)
     expect(chat.node.locator(".counter")).to_have_text(DE["characters"].format(count=2001, limit=2000))
     chat.input.press("Enter")
@@ -195,7 +190,7 @@ def test_a_text_over_the_limit_is_counted_and_not_sent(chat: Chat) -> None:
     assert chat.received_texts() == ["x" * 2000]
 
 
-def test_the_bot_is_seen_typing_until_its_turn_is_done(chat: Chat) -> None:
+def test_the_bot_is_seen_typing_until_its_turn_is_done(chat: ScriptedChat) -> None:
     chat.visit().open()
     chat.script.may_answer.clear()
     chat.say("Hallo")
@@ -206,7 +201,7 @@ def test_the_bot_is_seen_typing_until_its_turn_is_done(chat: Chat) -> None:
     expect(chat.node.locator(".dots")).to_be_hidden()
 
 
-def test_what_anyone_writes_is_text_and_never_markup(chat: Chat) -> None:
+def test_what_anyone_writes_is_text_and_never_markup(chat: ScriptedChat) -> None:
     chat.script.answers[ATTACK] = [
         {"text": ATTACK, "buttons": [{"title": ATTACK, "payload": "/x"}]},
         {"text": "javascript:alert(1) http://unsafe.example data:text/html,x"},
@@ -221,7 +216,7 @@ def test_what_anyone_writes_is_text_and_never_markup(chat: Chat) -> None:
     assert chat.page.evaluate("window.hacked") is None
 
 
-def test_secure_addresses_in_the_bots_text_become_links(chat: Chat) -> None:
+def test_secure_addresses_in_the_bots_text_become_links(chat: ScriptedChat) -> None:
     chat.script.answers["Link?"] = [{"text": "Siehe https://shop.example/a?b=1, oder (https://shop.example/c)."}]
     chat.visit().open().say("Link?")
     links = chat.log.get_by_role("link")
@@ -229,7 +224,7 @@ def test_secure_addresses_in_the_bots_text_become_links(chat: Chat) -> None:
     expect(links.first).to_have_attribute("rel", "noopener")
 
 
-def test_consent_is_asked_once_below_the_greeting_and_no_answer_blocks_nothing(chat: Chat) -> None:
+def test_consent_is_asked_once_below_the_greeting_and_no_answer_blocks_nothing(chat: ScriptedChat) -> None:
     chat.visit().open()
     expect(chat.log.get_by_text(DE["consent_question"])).to_be_visible()
     assert "consent" in (chat.log.locator(":scope > *").last.get_attribute("class") or "")
@@ -244,7 +239,7 @@ def test_consent_is_asked_once_below_the_greeting_and_no_answer_blocks_nothing(c
     assert chat.script.received("polydesk_consent") == [{"given": True}]
 
 
-def test_an_answer_can_be_rated(chat: Chat) -> None:
+def test_an_answer_can_be_rated(chat: ScriptedChat) -> None:
     chat.visit().open().say("Hallo")
     chat.expect_messages(*OPENING, "Hallo", "Answer to: Hallo")
     thumb = chat.messages.last.get_by_role("button", name=DE["rate_good"], exact=True)
@@ -257,7 +252,7 @@ def test_an_answer_can_be_rated(chat: Chat) -> None:
     assert chat.script.received("polydesk_rate") == [{"id": 4, "value": 1}]
 
 
-def test_talking_to_a_person_sends_a_sentence_in_the_language(chat: Chat) -> None:
+def test_talking_to_a_person_sends_a_sentence_in_the_language(chat: ScriptedChat) -> None:
     chat.visit("fr-FR").open()
     texts = load_texts().widget("fr")
     chat.button(texts["talk_to_person"]).click()
@@ -265,7 +260,7 @@ def test_talking_to_a_person_sends_a_sentence_in_the_language(chat: Chat) -> Non
     assert chat.received_texts() == [texts["talk_to_person_message"]]
 
 
-def test_a_goodbye_asks_for_a_score(chat: Chat) -> None:
+def test_a_goodbye_asks_for_a_score(chat: ScriptedChat) -> None:
     chat.script.answers["Tschüss"] = [{"text": "Auf Wiedersehen!", "name": "utter_goodbye"}]
     chat.visit().open().say("Tschüss")
     chat.button(DE["score_option"].format(score=4)).click()
@@ -275,7 +270,7 @@ def test_a_goodbye_asks_for_a_score(chat: Chat) -> None:
     assert chat.script.received("polydesk_score") == [{"score": 4}]
 
 
-def test_ending_the_conversation_asks_for_a_score_and_forgets_the_conversation(chat: Chat) -> None:
+def test_ending_the_conversation_asks_for_a_score_and_forgets_the_conversation(chat: ScriptedChat) -> None:
     chat.visit().open().say("Hallo")
     expect(chat.messages.last).to_contain_text("Answer to: Hallo")
     chat.button(DE["end_chat"]).click()
@@ -286,7 +281,7 @@ def test_ending_the_conversation_asks_for_a_score_and_forgets_the_conversation(c
     assert len(chat.script.conversations) == 2
 
 
-def test_arabic_runs_from_right_to_left_and_each_message_in_its_own_direction(chat: Chat) -> None:
+def test_arabic_runs_from_right_to_left_and_each_message_in_its_own_direction(chat: ScriptedChat) -> None:
     chat.visit("ar-SA").open().say("Where is my order?")
     expect(chat.node.locator(".panel")).to_have_attribute("dir", "rtl")
     expect(chat.node.locator(".panel")).to_have_attribute("lang", "ar")
@@ -301,7 +296,7 @@ def test_arabic_runs_from_right_to_left_and_each_message_in_its_own_direction(ch
 
 def test_on_a_phone_the_panel_fills_the_screen(browser: Browser, edge: FakeEdge) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 760}, has_touch=True, is_mobile=True)
-    chat = Chat(context.new_page(), edge).visit().open()
+    chat = ScriptedChat(context.new_page(), edge).visit().open()
     chat.say("Hallo")
     expect(chat.messages.last.locator(".thumbs")).to_have_css("opacity", "1")
     assert chat.node.locator(".panel").bounding_box() == {"x": 0, "y": 0, "width": 390, "height": 760}
@@ -310,7 +305,7 @@ def test_on_a_phone_the_panel_fills_the_screen(browser: Browser, edge: FakeEdge)
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("market", ["de-DE", "ar-SA"])
-def test_axe_finds_nothing_in_page_and_open_panel(chat: Chat, scheme: Any, market: str) -> None:
+def test_axe_finds_nothing_in_page_and_open_panel(chat: ScriptedChat, scheme: Any, market: str) -> None:
     chat.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     chat.script.answers["Tschüss"] = [{"text": "Auf Wiedersehen!", "name": "utter_goodbye"}]
     chat.visit(market)
@@ -324,7 +319,7 @@ def test_axe_finds_nothing_in_page_and_open_panel(chat: Chat, scheme: Any, marke
     assert chat.axe() == []
 
 
-def test_everything_can_be_done_with_the_keyboard(chat: Chat) -> None:
+def test_everything_can_be_done_with_the_keyboard(chat: ScriptedChat) -> None:
     chat.visit()
     keyboard = chat.page.keyboard
     chat.button(DE["open_chat"]).focus()
@@ -352,7 +347,7 @@ def test_everything_can_be_done_with_the_keyboard(chat: Chat) -> None:
     expect(chat.input).to_be_hidden()
 
 
-def test_enter_while_composing_a_word_sends_nothing(chat: Chat) -> None:
+def test_enter_while_composing_a_word_sends_nothing(chat: ScriptedChat) -> None:
     chat.visit("ja-JP").open().input.fill("ちゅうもん")
     chat.input.dispatch_event("keydown", {"key": "Enter", "isComposing": True})
     expect(chat.input).to_have_value("ちゅうもん")
@@ -361,13 +356,13 @@ def test_enter_while_composing_a_word_sends_nothing(chat: Chat) -> None:
     assert chat.received_texts() == ["ちゅうもん"]
 
 
-def test_the_transcript_is_a_live_region_that_keeps_quiet_about_history(chat: Chat) -> None:
+def test_the_transcript_is_a_live_region_that_keeps_quiet_about_history(chat: ScriptedChat) -> None:
     chat.visit().open()
     expect(chat.log).to_have_attribute("aria-live", "polite")
     expect(chat.log).to_have_attribute("aria-label", DE["log_label"])
 
 
-def test_a_strict_policy_is_kept(chat: Chat) -> None:
+def test_a_strict_policy_is_kept(chat: ScriptedChat) -> None:
     chat.script.answers["Tschüss"] = [{"text": "https://shop.example", "name": "utter_goodbye"}]
     response = chat.page.goto(f"{chat.edge.url}/shop/de-DE")
     assert response and "default-src 'none'" in response.headers["content-security-policy"]
@@ -377,7 +372,7 @@ def test_a_strict_policy_is_kept(chat: Chat) -> None:
     assert chat.violations() == []
 
 
-def test_the_host_page_opens_it_by_attribute_and_hears_its_events(chat: Chat) -> None:
+def test_the_host_page_opens_it_by_attribute_and_hears_its_events(chat: ScriptedChat) -> None:
     chat.page.add_init_script(
         "window.heard = []; for (const type of ['open', 'close', 'ready', 'message'])"
         " addEventListener('polydesk-' + type, (event) => heard.push([event.type, event.detail]));"
@@ -396,7 +391,7 @@ def test_the_host_page_opens_it_by_attribute_and_hears_its_events(chat: Chat) ->
     assert "geheim" not in str(heard)
 
 
-def test_a_reply_that_comes_while_the_panel_is_closed_marks_the_bubble(chat: Chat) -> None:
+def test_a_reply_that_comes_while_the_panel_is_closed_marks_the_bubble(chat: ScriptedChat) -> None:
     chat.visit().open().say("Hallo")
     expect(chat.messages.last).to_contain_text("Answer to: Hallo")
     chat.script.may_answer.clear()

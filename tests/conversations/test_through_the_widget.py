@@ -8,8 +8,9 @@ from collections.abc import Callable
 import pytest
 from babel.dates import format_date
 
-from actions.tables import MailRow, OrderRow, RefundRow, ShipmentRow, TicketRow
-from tests.conversations.conftest import Customer, Polydesk
+from actions.tables import AddressRow, MailRow, OrderRow, RefundRow, ShipmentRow, TicketRow
+from tests.conversations.conftest import Customer
+from tests.conversations.polydesk import Polydesk
 
 Come = Callable[..., Customer]
 ENGLISH = re.compile(r"\b(the|your|order|please|sorry|what|with)\b", re.IGNORECASE)
@@ -55,9 +56,7 @@ def test_a_change_of_mind_leaves_the_order_as_it_was(polydesk: Polydesk, custome
 def test_a_refund_is_requested_and_its_status_told(polydesk: Polydesk, customer_in: Come) -> None:
     order = polydesk.order("fr-FR", "delivered")
     customer = customer_in("fr-FR")
-    assert customer.says(f"je veux être remboursée, commande {order.number}, {order.email}") == [
-        "utter_confirm_refund"
-    ]
+    assert customer.says(f"je veux être remboursée, commande {order.number}, {order.email}") == ["utter_confirm_refund"]
     assert customer.says("oui, allez-y")[0] == "utter_refund_requested"
     refund = polydesk.rows(RefundRow, RefundRow.order_id == order.id)[0]
     assert refund.status == "requested"
@@ -82,23 +81,31 @@ def test_an_address_is_changed_with_a_question_in_between(polydesk: Polydesk, cu
 
 
 @pytest.mark.parametrize(
-    ("market", "first", "first_language", "second", "second_language"),
+    ("market", "first", "second", "language", "date"),
     [
-        ("de-DE", "Wo ist mein Paket?", "de", "sorry, can we continue in English please", "en"),
-        ("es-ES", "¿Dónde está mi pedido?", "es", "você fala português? quero saber do meu pedido", "pt"),
-        ("hi-IN", "मेरा ऑर्डर कहाँ है", "hi", "mera order abhi tak nahi aaya hai", "hi"),
-        ("zh-CN", "我的订单到哪里了", "zh", "can you answer me in english please", "en"),
+        ("de-DE", "Wo ist mein Paket?", "sorry, can we continue in English please", "en", "en"),
+        ("es-ES", "¿Dónde está mi pedido?", "você fala português? quero saber do meu pedido", "pt", "pt"),
+        ("hi-IN", "मेरा ऑर्डर कहाँ है", "mera order abhi tak nahi aaya hai", "hi", "hi_IN"),
+        ("zh-CN", "我的订单到哪里了", "can you answer me in english please", "en", "en"),
     ],
+    ids=["de to en", "es to pt", "Devanagari to Hinglish", "zh to en"],
 )
-def test_a_change_of_language_keeps_the_form(
-    customer_in: Come, market: str, first: str, first_language: str, second: str, second_language: str
+def test_a_change_of_language_keeps_the_form_and_the_facts_come_in_the_new_one(
+    polydesk: Polydesk, customer_in: Come, market: str, first: str, second: str, language: str, date: str
 ) -> None:
+    order = polydesk.order(market, "shipped")
+    shipment = polydesk.rows(ShipmentRow, ShipmentRow.order_id == order.id)[0]
     customer = customer_in(market)
     assert customer.says(first) == ["utter_request_order_number"]
-    assert customer.languages == {first_language}
-    names = customer.says(second)
-    assert names[-1] == "utter_request_order_number"
-    assert customer.languages == {second_language}
+    assert customer.languages == {market[:2]}
+    assert customer.says(second)[-1] == "utter_request_order_number"
+    assert customer.languages == {language}
+    assert customer.understood.language == language
+    assert customer.says(order.number) == ["utter_request_proof"]
+    assert customer.says(order.email)[0] == "utter_order_status"
+    assert customer.languages == {language}, "neither a number nor an e-mail is a language"
+    assert shipment.tracking_number in customer.text
+    assert format_date(shipment.expected_on, "long", locale=date) in customer.text
 
 
 def test_french_in_the_german_shop_is_answered_in_french_with_the_german_shops_terms(customer_in: Come) -> None:
@@ -185,7 +192,34 @@ def test_the_first_contact_says_that_this_is_a_bot_and_asks_for_consent(customer
     assert [entry["name"] for entry in first[:2]] == ["utter_welcome", "utter_privacy"]
 
 
-def test_a_japanese_customer_is_served_by_the_global_adapter(customer_in: Come) -> None:
+def test_a_japanese_customer_is_served_by_the_global_adapter(polydesk: Polydesk, customer_in: Come) -> None:
+    order = polydesk.order("ja-JP", "shipped")
     customer = customer_in("ja-JP")
     assert customer.says("注文した商品はまだ届きませんか") == ["utter_request_order_number"]
+    assert (customer.understood.adapter, customer.understood.language) == ("global", "ja")
+    assert customer.says(f"{order.number} {order.email}")[0] == "utter_order_status"
     assert customer.languages == {"ja"}
+    assert "￥" in customer.text or "¥" in customer.text
+
+
+def test_a_wrong_order_number_is_corrected_within_the_form(polydesk: Polydesk, customer_in: Come) -> None:
+    order = polydesk.order("pt-BR", "shipped")
+    customer = customer_in("pt-BR")
+    wrong = f"{int(order.number) + 1}"
+    assert customer.says(f"cadê meu pedido {wrong}? meu e-mail é {order.email}") == ["utter_not_identified"]
+    assert not polydesk.rows(OrderRow, OrderRow.number == wrong)
+    assert customer.says(f"desculpa, o certo é {order.number}")[0] == "utter_order_status"
+    assert order.number in customer.text
+    assert customer.languages == {"pt"}
+
+
+def test_a_postcode_is_corrected_at_the_confirmation(polydesk: Polydesk, customer_in: Come) -> None:
+    order = polydesk.order("de-DE", "placed")
+    customer = customer_in("de-DE")
+    customer.says(f"Ich möchte die Lieferadresse ändern, Bestellung {order.number}, {order.email}")
+    assert customer.says("Lindenweg 3, 80331 München") == ["utter_confirm_change_shipping_address"]
+    assert customer.says("Nein, die Postleitzahl ist 80333") == ["utter_confirm_change_shipping_address"]
+    assert "80333 München" in customer.text
+    assert customer.says("Ja, genau") == ["utter_address_changed"]
+    changed = polydesk.rows(OrderRow, OrderRow.number == order.number)[0]
+    assert polydesk.rows(AddressRow, AddressRow.id == changed.address_id)[0].postcode == "80333"
