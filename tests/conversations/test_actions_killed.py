@@ -9,6 +9,7 @@ import psutil
 
 from actions.tables import EffectRow, OrderRow
 from bot.tables import FAILED
+from tests.benchmarks.kills import child
 from tests.conversations.conftest import Customer
 from tests.conversations.polydesk import Polydesk
 
@@ -39,10 +40,11 @@ def test_she_gets_an_apology_in_her_language_and_all_works_once_the_server_is_ba
 @contextmanager
 def actions_dead(polydesk: Polydesk) -> Iterator[None]:
     """Kill the action server. The launcher, which would start it again at once, is held meanwhile."""
-    launcher = psutil.Process(polydesk.process_id)
+    launcher, actions = psutil.Process(polydesk.launcher), child(polydesk.launcher, "actions")
+    assert actions is not None
     launcher.suspend()
     try:
-        polydesk.process("actions.server").kill()
+        actions.kill()
         yield
     finally:
         launcher.resume()
