@@ -18,6 +18,7 @@ from bot.console.orders import known_orders
 from bot.console.queue_pages import QueuePages
 from bot.console.rendering import Rendering
 from bot.console.thread import Thread, correct, read_thread
+from bot.customers import verified_customer
 from bot.dispatch import Dispatch
 from bot.handoff import Handoff, NoSuchAgent
 from bot.ownership import ChangeRefused
@@ -82,11 +83,12 @@ class ConversationPages:
     async def show_orders(self, visit: Visit) -> Response:
         """Return the customer's orders, a part of their own: a slow shop keeps nothing else waiting."""
         thread = await self._thread(visit)
+        customer = await asyncio.to_thread(verified_customer, self._engine, thread.id)
         try:
-            orders = await asyncio.to_thread(known_orders, self._shop, thread.customers_words)
+            orders = await asyncio.to_thread(known_orders, self._shop, thread.customers_words, customer)
         except ShopUnavailable:
             orders = None
-        return self._rendering.part("_orders.html", visit, orders=orders, thread=thread)
+        return self._rendering.part("_orders.html", visit, orders=orders, customer=customer, thread=thread)
 
     async def claim(self, visit: Visit) -> Response:
         """Take the conversation over."""

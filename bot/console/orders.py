@@ -5,11 +5,12 @@ What convinces the bot convinces the console; nobody's orders are shown because 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import product
 from typing import TypeVar
 
 from actions.shop import Order, Shop
+from bot.customer_identity import Customer
 from nlu.entities import find_entities
 
 T = TypeVar("T")
@@ -19,11 +20,16 @@ ORDERS = 3
 CANDIDATES = 5
 
 
-def known_orders(shop: Shop, texts: Iterable[str]) -> list[Order]:
-    """Return the orders that a customer's texts, newest first, name and prove; raises `ShopUnavailable`."""
+def known_orders(shop: Shop, texts: Iterable[str], customer: Customer | None = None) -> list[Order]:
+    """Return the orders that a customer's texts, newest first, name and prove, or that the shop has signed as hers.
+
+    Raises `ShopUnavailable`.
+    """
     entities = [(found.entity, found.value) for text in texts for found in find_entities(text)]
-    numbers = _first(value for kind, value in entities if kind == "order_number")
-    proofs = _first(entity for entity in entities if entity[0] in ("email", "postcode"))
+    numbers = _first([value for kind, value in entities if kind == "order_number"])
+    proofs = _first([entity for entity in entities if entity[0] in ("email", "postcode")])
+    if customer and customer.email:
+        numbers, proofs = [*numbers, *_first(customer.orders)], [("email", customer.email), *proofs]
     orders: dict[str, Order] = {}
     for number, (kind, value) in product(numbers, proofs):
         if len(orders) == ORDERS:
@@ -34,5 +40,5 @@ def known_orders(shop: Shop, texts: Iterable[str]) -> list[Order]:
     return list(orders.values())
 
 
-def _first(values: Iterable[T]) -> list[T]:
+def _first(values: Sequence[T]) -> list[T]:
     return list(dict.fromkeys(values))[:CANDIDATES]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -81,6 +82,16 @@ class Desk:
         if queued:
             self.handoff.queue(key, reason=reason, ticket="T1")
         return key
+
+    def queue_of(self, length: int) -> list[str]:
+        """Fill the queue at once with conversations in which nothing was said yet."""
+        keys = [str(uuid.uuid4()) for _ in range(length)]
+        alike = {"channel": "widget", "account": "", "market": "de-DE", "status": "queued", "last_number": 0}
+        now = self.clock()
+        with transaction(self.engine) as session:
+            rows = [{"id": key, "sender": key, "created_at": now, "status_at": now, **alike} for key in keys]
+            session.execute(conversations.insert(), rows)
+        return keys
 
     def customer_writes(self, conversation: str, text: str = "hello") -> Stored:
         """Have the customer write."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -12,9 +13,10 @@ from sqlalchemy.engine import Engine
 
 from bot.agent_tables import handoff_events, notes
 from bot.handoff import Agent, NoSuchAgent
+from bot.inbox import Stored
 from bot.ownership import ChangeRefused
 from bot.rasa_client import Handoff as AskedFor
-from bot.tables import DONE, LEFT_TO_AGENT, messages
+from bot.tables import DONE, LEFT_TO_AGENT, conversations, messages, replies
 from tests.bot.agents_for_tests import Desk
 
 INTERLEAVINGS = 200
@@ -169,42 +171,48 @@ def test_what_customers_are_told_is_in_their_language(desk: Desk) -> None:
 def test_200_interleavings_of_claims_and_turns_have_one_owner_and_a_silent_bot(desk: Desk) -> None:
     anna, ben = desk.agent("Anna"), desk.agent("Ben")
     order = random.Random(5)
-    for _ in range(INTERLEAVINGS):
-        key = desk.conversation()
+    claims: dict[str, list[Agent]] = {key: [] for key in desk.queue_of(INTERLEAVINGS)}
+    for key, claimed in claims.items():
         thinking = desk.customer_writes(key, "first")
-        claimed: list[Agent] = []
-
-        def claim(agent: Agent, key: str = key, claimed: list[Agent] = claimed) -> None:
-            try:
-                desk.handoff.claim(key, agent)
-            except ChangeRefused:
-                return
-            claimed.append(agent)
-
-        def write_on(key: str = key) -> None:
-            desk.bot_answers(desk.customer_writes(key, "second"), "utter_second", "utter_second_more")
-
-        steps: list[Callable[[], object]] = [
-            lambda message=thinking: desk.bot_answers(message, "utter_first", "utter_first_more"),  # type: ignore[misc]
-            write_on,
-            lambda claim=claim: claim(anna),  # type: ignore[misc]
-            lambda claim=claim: claim(ben),  # type: ignore[misc]
-        ]
-        _at_once(steps, order)
-        assert len(claimed) == 1
-        assert desk.row(key).agent_id == claimed[0].id
-        _check_silence(desk, key)
+        _at_once(
+            [_turn(desk, thinking), _next_turn(desk, key), *(_claim(desk, key, who, claimed) for who in (anna, ben))],
+            order,
+        )
+    rows = {row.id: row for row in desk.rows(conversations)}
+    for key, claimed in claims.items():
+        assert [rows[key].agent_id] == [agent.id for agent in claimed]
+    _check_silence(desk)
 
 
-def _check_silence(desk: Desk, key: str) -> None:
-    said = desk.said(key)
-    joined = next(reply.number for reply in said if reply.name == "edge_handoff_joined")
-    assert [reply.name for reply in said if reply.author == "bot" and reply.number > joined] == []
-    answered = {reply.answers for reply in said if reply.answers is not None}
-    for message in desk.rows(messages, messages.c.conversation_id == key):
-        assert message.state == (DONE if message.id in answered else LEFT_TO_AGENT)
-        expected = 0 if message.id not in answered else 1 if message.text == "hello" else 2
-        assert sum(reply.answers == message.id for reply in said) == expected, "a turn is whole or not at all"
+def _turn(desk: Desk, message: Stored) -> Callable[[], object]:
+    return lambda: desk.bot_answers(message, "utter_first", "utter_second")
+
+
+def _next_turn(desk: Desk, key: str) -> Callable[[], object]:
+    return lambda: desk.bot_answers(desk.customer_writes(key, "second"), "utter_first", "utter_second")
+
+
+def _claim(desk: Desk, key: str, agent: Agent, claimed: list[Agent]) -> Callable[[], object]:
+    def claim() -> None:
+        try:
+            desk.handoff.claim(key, agent)
+        except ChangeRefused:
+            return
+        claimed.append(agent)
+
+    return claim
+
+
+def _check_silence(desk: Desk) -> None:
+    said = desk.rows(replies)
+    joined = {reply.conversation_id: reply.number for reply in said if reply.name == "edge_handoff_joined"}
+    after = [reply for reply in said if reply.author == "bot" and reply.number > joined[reply.conversation_id]]
+    assert after == []
+    answers = Counter(reply.answers for reply in said if reply.author == "bot")
+    states = {message.id: message.state for message in desk.rows(messages)}
+    assert set(states.values()) == {DONE, LEFT_TO_AGENT}, "both happened: the claim came first, and the turn did"
+    for message, state in states.items():
+        assert answers[message] == (2 if state == DONE else 0), "a turn is said whole or not at all"
 
 
 def _at_once(steps: list[Callable[[], object]], order: random.Random) -> None:
