@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from starlette.responses import Response
 
+from bot.rates import TRUSTED
 from bot.tables import conversations, messages
 from tests.bot.channels.conftest import Shop, open_shop
 from tests.bot.channels.played import (
@@ -188,10 +189,10 @@ def test_a_provider_that_refuses_for_now_gets_the_reply_later(shop: Shop) -> Non
 def test_too_many_messages_of_one_sender_are_kept_and_refused_politely(
     database: str, rasa: FakeRasa, tmp_path: Path
 ) -> None:
-    with open_shop(database, rasa, tmp_path, sender_rate=2) as shop:
-        for number in range(4):
+    with open_shop(database, rasa, tmp_path, sender_rate=1) as shop:
+        for number in range(TRUSTED + 2):
             shop.hears("telegram", telegram_body(number, message=telegram_message(text=f"{number}")))
-        texts = [sent.text for sent in shop.apis.wait_for(4)]
+        texts = [sent.text for sent in shop.apis.wait_for(TRUSTED + 2)]
 
-        assert texts == ["echo 0", "echo 1", "too_many in de", "too_many in de"]
-        assert len(shop.edge.rows(messages)) == 4
+        assert texts == [*(f"echo {number}" for number in range(TRUSTED)), "too_many in de", "too_many in de"]
+        assert len(shop.edge.rows(messages)) == TRUSTED + 2

@@ -2,78 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import json
 import random
 import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from starlette.types import ASGIApp
 
-from actions.database import open_engine, reading
-from bot.channels.accounts import read_accounts
-from bot.edge import make_edge
-from bot.migrations import migrate
-from bot.settings import FarEnds, Settings
-from bot.tables import conversations, messages
-from tests.bot.channels.conftest import CREDENTIALS, Shop, environment
-from tests.bot.channels.played import BASE, BODIES, PLAYED, Played, Request
-from tests.bot.edge_for_tests import SIGNS, Edge, edge_on, texts_for_tests
+from bot.tables import messages
+from tests.bot.channels.conftest import Shop
+from tests.bot.channels.masses import Door, deliver_again_and_again, forged, malformed, wrong_value
+from tests.bot.channels.played import BODIES, PLAYED
+from tests.bot.edge_for_tests import Edge
 from tests.bot.fake_rasa import FakeRasa, reply, turn
 
 CHANNELS = sorted(PLAYED)
 CALLED = [channel for channel in CHANNELS if channel != "wechat"]  # WeChat is answered with its own request
 FORGERIES = 1000
 MALFORMED = 500
-IDS, TIMES, AT_ONCE = 500, 5, 20
-NOWHERE = "http://127.0.0.1:9"
-
-
-class Door:
-    """An edge without a server around it, for many requests; it stores, and nobody answers."""
-
-    def __init__(self, folder: Path) -> None:
-        database = f"sqlite:///{folder / 'edge.db'}"
-        migrate(database)
-        file = folder / "credentials.yml"
-        file.write_text(CREDENTIALS)
-        wanted = Settings(
-            database_url=database,
-            secret=SIGNS,
-            var=folder,
-            public_url=BASE,
-            accounts=read_accounts(environment(NOWHERE), file),
-            sender_rate=10**6,
-        )
-        app: ASGIApp = make_edge(wanted, FarEnds(NOWHERE, "", NOWHERE), texts=texts_for_tests())
-        self.engine = open_engine(database)
-        self._runner = asyncio.Runner()
-        self._http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE)
-
-    def post(self, request: Request) -> httpx.Response:
-        return self.run(self.send(request))
-
-    async def send(self, request: Request) -> httpx.Response:
-        return await self._http.post(request.url, content=request.body, headers=dict(request.headers))
-
-    def run(self, work: Any) -> Any:
-        return self._runner.run(work)
-
-    def stored(self) -> int:
-        with reading(self.engine) as session:
-            return session.query(messages).count() + session.query(conversations).count()
-
-    def close(self) -> None:
-        self._runner.close()
-        self.engine.dispose()
+IDS = 60  # 500 in `python -m tests.benchmarks.channels`
 
 
 @pytest.fixture(scope="module")
@@ -107,70 +56,9 @@ def test_a_text_is_answered_through_the_providers_interface(shop: Shop, channel:
 def test_every_delivery_five_times_and_twenty_at_once_is_processed_once(
     database: str, rasa: FakeRasa, tmp_path: Path, channel: str
 ) -> None:
-    requests = [
-        PLAYED[channel].text(str(number), sender=str(15550000 + number % 50), text=f"Nummer {number}")
-        for number in range(1, IDS + 1)
-    ]
-    deliveries = [request for request in requests for _ in range(TIMES)]
-    random.Random(channel).shuffle(deliveries)
+    processed = deliver_again_and_again(channel, IDS, database, rasa, tmp_path)
 
-    file = tmp_path / "credentials.yml"
-    file.write_text(CREDENTIALS)
-    accounts = read_accounts(environment(NOWHERE), file)
-    with edge_on(database, rasa, tmp_path, accounts=accounts, public_url=BASE) as edge:
-        statuses = asyncio.run(_deliver(edge, deliveries))
-        _wait_until(lambda: len(rasa.asked) >= IDS)
-        stored = Counter(row.message_id for row in edge.rows(messages))
-
-    assert statuses == {200}
-    assert len(stored) == IDS
-    assert set(stored.values()) == {1}
-    assert Counter(rasa.texts()) == {f"Nummer {number}": 1 for number in range(1, IDS + 1)}
-
-
-async def _deliver(edge: Edge, deliveries: list[Request]) -> set[int]:
-    limits = httpx.Limits(max_connections=AT_ONCE)
-    async with httpx.AsyncClient(base_url=edge.url, limits=limits, timeout=60, trust_env=False) as http:
-
-        async def send(request: Request) -> int:
-            answer = await http.post(request.url, content=request.body, headers=dict(request.headers))
-            return answer.status_code
-
-        return set(await asyncio.gather(*(send(request) for request in deliveries)))
-
-
-def _wait_until(condition: Any, within: float = 60.0) -> None:
-    until = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.02)
-
-
-def forged(played: Played, number: int, chance: random.Random) -> Request:
-    """Return a request that the provider did not send: missing, wrong, one byte off, other hash, stale."""
-    genuine = played.text(f"{number}", sender="15550001", text="Storniere alles")
-    mark = played.mark_of(genuine)
-    place = chance.randrange(len(mark))
-    kinds = {
-        "missing": lambda: played.with_mark(genuine, None),
-        "empty": lambda: played.with_mark(genuine, ""),
-        "wrong": lambda: played.sign(Request(played.path, genuine.body), secret=f"secret {number}"),
-        "random": lambda: played.with_mark(genuine, "".join(chance.choices("0123456789abcdef=", k=len(mark)))),
-        "one byte off": lambda: played.with_mark(genuine, mark[:place] + chr(ord(mark[place]) ^ 1) + mark[place + 1 :]),
-        "one byte less": lambda: played.with_mark(genuine, mark[:-1]),
-        "other hash": lambda: played.sign(Request(played.path, genuine.body), digest="md5"),
-        "of the secret": lambda: played.with_mark(genuine, hashlib.sha256(played.secret.encode()).hexdigest()),
-    }
-    if played.covers_body:
-        at = chance.randrange(len(genuine.body))
-        off = genuine.body[:at] + bytes([genuine.body[at] ^ 1]) + genuine.body[at + 1 :]
-        kinds["body one byte off"] = lambda: played.with_body(genuine, off)
-    if played.has_time:
-        for seconds in (-301, -86400, 400):
-            kinds[f"stale {seconds}"] = lambda seconds=seconds: played.text(  # type: ignore[misc]
-                f"{number}", sender="15550001", at=time.time() + seconds
-            )
-    return chance.choice(sorted(kinds.items()))[1]()
+    assert processed.each_once(IDS), processed
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
@@ -203,43 +91,6 @@ def test_some_forged_requests_over_a_real_connection(shop: Shop, channel: str) -
     assert answers == {403}
     assert shop.edge.rows(messages) == []
     assert shop.rasa.asked == []
-
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda children: st.lists(children, max_size=4) | st.dictionaries(st.text(max_size=10), children, max_size=4),
-    max_leaves=10,
-)
-
-
-@st.composite
-def malformed(draw: st.DrawFn, valid: bytes) -> bytes:
-    """Draw rubbish, or a provider's own body with a part of it broken."""
-    if draw(st.booleans()):
-        return draw(st.one_of(st.binary(max_size=300), json_values.map(lambda value: json.dumps(value).encode())))
-    start = draw(st.integers(0, len(valid)))
-    end = draw(st.integers(start, len(valid)))
-    put = draw(
-        st.one_of(st.binary(max_size=12), st.sampled_from([b"null", b"[]", b"{}", b"-1", b"\x00", b"\xff", b"]]>"]))
-    )
-    return valid[:start] + put + valid[end:]
-
-
-@st.composite
-def wrong_value(draw: st.DrawFn, valid: bytes) -> bytes:
-    """Draw a provider's own JSON with any value in the place of one of its values."""
-    content = json.loads(valid)
-    places: list[tuple[Any, Any]] = []
-
-    def walk(value: Any) -> None:
-        for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
-            places.append((value, key))
-            walk(value[key])
-
-    walk(content)
-    holder, key = draw(st.sampled_from(places))
-    holder[key] = draw(json_values)
-    return json.dumps(content).encode()
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
