@@ -170,9 +170,9 @@ def make_edge(
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(DATABASE_THREADS))
         desk.dispatch.start()
         messaging.start()
-        watching = asyncio.create_task(watch.run())
+        watch.start()
         yield
-        watching.cancel()
+        await watch.stop()
         await desk.dispatch.stop()
         await messaging.stop()
         await http.aclose()

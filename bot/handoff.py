@@ -22,7 +22,7 @@ from bot.inbox import leave_waiting
 from bot.outbox import Outbox, Outgoing
 from bot.ownership import ChangeRefused, Owner, change, owner_of, queue
 from bot.texts import Texts
-from nlu.markets import Markets
+from nlu.markets import Market, Markets
 
 Role = Literal["agent", "supervisor", "admin"]
 ROLES: tuple[Role, ...] = ("agent", "supervisor", "admin")  # each may do what those before it may
@@ -46,6 +46,11 @@ class Agent:
     def may(self, role: Role) -> bool:
         """Tell whether the agent may do what a role may."""
         return ROLES.index(self.role) >= ROLES.index(role)
+
+
+def market_of(markets: Markets, code: str) -> Market:
+    """Return a conversation's market; the first one for a market that is not sold in any more."""
+    return markets.by_code.get(code) or markets.rows[0]
 
 
 class NoSuchAgent(LookupError):
@@ -144,13 +149,13 @@ class Handoff:
         """Tell the customer, in her language, how her conversation stands; within the caller's transaction."""
         held = hold(session, conversation)
         language = self._language(held)
-        contact = self._markets[held.market].contact
+        contact = market_of(self._markets, held.market).contact
         values = {"opens": contact.opens, "closes": contact.closes, **values}
         text = self._texts.edge(language, name, **values)
         return Outbox.say(session, conversation, author="edge", name=f"edge_{name}", language=language, text=text)
 
     def _language(self, conversation: Conversation) -> str:
-        return conversation.language or self._markets[conversation.market].language
+        return conversation.language or market_of(self._markets, conversation.market).language
 
     def _note(self, session: Session, conversation: str, agent: Agent, text: str) -> None:
         session.execute(

@@ -11,19 +11,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import structlog
 from sqlalchemy import func, select
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from actions.database import reading, transaction
 from bot.agent_tables import agent_sessions, agents, handoff_events
 from bot.conversations import AGENT, QUEUED
-from bot.handoff import Clock, Handoff, utc_now
+from bot.handoff import Clock, Handoff, market_of, utc_now
 from bot.opening_hours import is_open
 from bot.ownership import change, note_telling, owner_of
 from bot.tables import conversations, messages, replies
+from bot.watch import Watch
 from nlu.markets import Markets
 
 NOBODY_AVAILABLE = "told_nobody_available"
@@ -38,7 +37,6 @@ TELLINGS = {
 # Why the bot itself thinks that a person should look; the customer has not asked for one and is told nothing.
 NOT_ASKED_FOR = frozenset({"negative", "repeated_negative", "not_understood"})
 SEEN_WITHIN = timedelta(minutes=1)
-LOOKS_EVERY = 2.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -71,16 +69,21 @@ class HandoffWatch:
         self._deliver = deliver
         self._patience = patience or Patience()
         self._clock = clock
+        self._watch = Watch("handoff", self._look_and_deliver)
 
-    async def run(self) -> None:
-        """Look again and again, until cancelled."""
-        while True:
-            try:
-                for conversation in await asyncio.to_thread(self.look):
-                    self._deliver(conversation)
-            except SQLAlchemyError as error:
-                structlog.get_logger().error("handoff_watch.database", error=type(error).__name__)
-            await asyncio.sleep(LOOKS_EVERY)
+    def start(self) -> None:
+        """Begin to look."""
+        self._watch.start()
+
+    async def stop(self) -> None:
+        """Stop looking."""
+        await self._watch.stop()
+
+    async def _look_and_deliver(self) -> bool:
+        told = await asyncio.to_thread(self.look)
+        for conversation in told:
+            self._deliver(conversation)
+        return bool(told)
 
     def look(self) -> list[str]:
         """Look once; returns the conversations in which something was told."""
@@ -116,7 +119,7 @@ class HandoffWatch:
         since = handoff_events.c.conversation_id == row.id, handoff_events.c.at >= row.status_at
         told = set(session.execute(select(handoff_events.c.reason).where(*since)).scalars())
         now = self._clock()
-        if not is_open(self._markets[row.market], now):
+        if not is_open(market_of(self._markets, row.market), now):
             return None if OUT_OF_HOURS in told else OUT_OF_HOURS
         if not told & TELLINGS.keys() and not available_agents(session, now):
             return NOBODY_AVAILABLE

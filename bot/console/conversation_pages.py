@@ -20,7 +20,7 @@ from bot.console.rendering import Rendering
 from bot.console.thread import Thread, correct, read_thread
 from bot.customers import verified_customer
 from bot.dispatch import Dispatch
-from bot.handoff import Handoff, NoSuchAgent
+from bot.handoff import Handoff, NoSuchAgent, market_of
 from bot.ownership import ChangeRefused
 from nlu.markets import Markets
 
@@ -59,7 +59,7 @@ class ConversationPages:
         """Show the whole page."""
         thread = await self._thread(visit)
         part = self._part(thread)
-        language = thread.language or self._markets[thread.market].language
+        language = thread.language or market_of(self._markets, thread.market).language
         queue = await self._queue.context(visit, open_now=thread.id)
         context: dict[str, Any] = {
             "queue": {**queue, "digest": self._rendering.digest("_queue.html", visit, **queue)},
