@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from email import message_from_bytes
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
 from email.utils import parseaddr
@@ -51,13 +52,16 @@ def read_mail(raw: bytes, *, own: str) -> Received | None:
 def newest(text: str) -> str:
     """Return what the writer of a mail added: no quoted lines, nothing below them that is not hers, no signature."""
     kept: list[str] = []
+    quoting = False
     for line in text.splitlines():
         if line == "-- " or line.strip() == "--" or BEGINS.fullmatch(line) or HEAD.fullmatch(line):
             break
-        if line.lstrip().startswith(">"):
+        is_quoted = line.lstrip().startswith(">")
+        if is_quoted and not quoting:
             _drop_attribution(kept)
-        else:
+        if not is_quoted:
             kept.append(line.rstrip())
+        quoting = is_quoted or (quoting and not line.strip())
     return "\n".join(kept).strip()
 
 
@@ -68,7 +72,7 @@ def _drop_attribution(kept: list[str]) -> None:
     if not kept or not kept[-1].endswith((":", "：")):
         return
     last = kept.pop()
-    if "@" not in last and kept and "@" in kept[-1]:
+    if kept and (kept[-1].endswith("<") or ("@" not in last and "@" in kept[-1])):
         kept.pop()
 
 
@@ -85,7 +89,7 @@ def _is_automatic(message: Message, sender: str) -> bool:
 
 def _header(message: Message, name: str) -> str:
     value = str(message.get(name, ""))
-    with suppress(LookupError, UnicodeError, ValueError):  # else it stays as it stands
+    with suppress(LookupError, ValueError, MessageError):  # else it stays as it stands
         value = str(make_header(decode_header(value)))
     return " ".join(value.split())
 
@@ -105,7 +109,7 @@ def _decoded(part: Message) -> str:
     raw = content if isinstance(content, bytes) else b""
     try:
         return raw.decode(part.get_content_charset() or "utf-8", errors="replace")
-    except LookupError:
+    except (LookupError, ValueError):  # an encoding that nobody knows, or none at all
         return raw.decode(errors="replace")
 
 

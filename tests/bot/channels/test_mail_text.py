@@ -35,6 +35,12 @@ def test_only_what_the_customer_wrote_herself_is_kept(quoted: str) -> None:
     assert newest(f"Wo ist meine Bestellung?\nDanke: Anna\n\n{quoted}") == "Wo ist meine Bestellung?\nDanke: Anna"
 
 
+def test_answers_between_the_lines_of_a_quotation_are_kept() -> None:
+    text = "Am Montag schrieb Shop <service@shop.example>:\n> Welche?\nDie rote.\n> Wohin?\n> Wann?\nNach Hause."
+
+    assert newest(text) == "Die rote.\nNach Hause."
+
+
 def test_a_mail_of_html_alone_is_read_without_tags_and_quotations() -> None:
     mail = message()
     mail.set_content(
