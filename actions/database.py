@@ -13,10 +13,11 @@ SQLite and PostgreSQL only. The tables of the shop (`actions/tables.py`) and of 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 from sqlalchemy import DateTime, MetaData, Numeric, Table, create_engine, event
@@ -28,6 +29,7 @@ from sqlalchemy.types import TypeDecorator
 
 DEFAULT_URL = "sqlite:///var/polydesk.db"
 BUSY_SECONDS = 10
+WRITERS_TURN = "writers_turn"  # an engine's option
 CENT = Decimal("0.01")
 INSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
@@ -108,7 +110,8 @@ def open_engine(url: str) -> Engine:
 def transaction(engine: Engine) -> Iterator[Session]:
     """Open a session that may write; commits at the end, rolls back on an error."""
     writer = engine.execution_options(writes=True)
-    with Session(writer, future=True, expire_on_commit=False) as session, session.begin():
+    turn = engine.get_execution_options().get(WRITERS_TURN) or nullcontext()
+    with turn, Session(writer, future=True, expire_on_commit=False) as session, session.begin():
         yield session
 
 
@@ -131,7 +134,12 @@ def insert_if_new(session: Session, table: Table, **values: Any) -> bool:
 def _sqlite_engine(url: URL) -> Engine:
     Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
-        url, future=True, poolclass=QueuePool, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}
+        url,
+        future=True,
+        poolclass=QueuePool,
+        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+        # SQLite has one writer at a time, and who waits for it polls: the threads of a process take turns here instead.
+        execution_options={WRITERS_TURN: RLock()},
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
