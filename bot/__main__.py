@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from bot import dead_letters
 from bot.console import command as agents
+from bot.personal_data import command as personal_data
 from bot.settings import SettingsError, read_settings
 from bot.texts import TextsError
 from nlu.markets import MarketsFileError
@@ -50,6 +51,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         raw = argparse.RawDescriptionHelpFormatter
         commands.add_parser(name, help=does, description=does, epilog=VARIABLES, formatter_class=raw)
     agents.add_parser(commands)
+    personal_data.add_parsers(commands)
     dead_letters.add_parser(commands)
     options = parser.parse_args(arguments)
     try:

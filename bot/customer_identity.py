@@ -26,6 +26,7 @@ AUDIENCE = "polydesk"
 SECRET_BYTES = 32  # at least, as RFC 7518 wants it for HS256
 RSA_BITS = 2048
 TOKEN_LIMIT = 8192  # characters
+LAST_SECOND = 100_000_000_000  # of the year 5138
 LEEWAY = 10  # seconds that the shop's clock may differ from ours
 
 Short = Annotated[str, msgspec.Meta(min_length=1, max_length=254)]
@@ -44,7 +45,7 @@ class _Claims(msgspec.Struct, frozen=True):
     """What is read of a token whose signature, audience and time are right."""
 
     sub: Short
-    exp: int | float
+    exp: Annotated[float, msgspec.Meta(gt=0, lt=LAST_SECOND)]
     email: Short | None = None
     name: Short | None = None
     market: Short | None = None
@@ -109,7 +110,7 @@ class IdentityKey:
             raise IdentityRefused("expired") from error
         except (jwt.InvalidTokenError, UnicodeError) as error:
             raise IdentityRefused("signature") from error
-        except (msgspec.ValidationError, Refusal, OverflowError, ValueError, RecursionError) as error:
+        except (msgspec.ValidationError, Refusal, OverflowError) as error:  # the last: `exp` is infinite
             raise IdentityRefused("form") from error
 
 
