@@ -23,6 +23,7 @@ const RECONNECT_AFTER = 1000;
 export class Connection extends EventTarget {
   #server;
   #metadata;
+  #identity;
   #store;
   #socket = null;
   #inSession = false;
@@ -30,11 +31,25 @@ export class Connection extends EventTarget {
   #untold = [];
   #refused = new Map();
 
-  constructor({ server, market, language, store }) {
+  constructor({ server, market, language, identity = null, store }) {
     super();
     this.#server = server;
     this.#metadata = { market, ...(language && { language_hint: language }) };
+    this.#identity = identity;
     this.#store = store;
+  }
+
+  get identity() {
+    return this.#identity;
+  }
+
+  /** Say who the customer is from now on; a session that is under way is asked for anew. */
+  identify(identity) {
+    if (identity === this.#identity) return;
+    this.#identity = identity;
+    if (!this.#inSession) return;
+    this.#inSession = false;
+    this.#requestSession();
   }
 
   open() {
@@ -91,7 +106,8 @@ export class Connection extends EventTarget {
     // The answer to an unknown or expired token is a new session, so there is nothing to check here.
     const token = this.#store.token;
     // An id of its own tells the server that a refusal belongs into the acknowledgement, not into the conversation.
-    const metadata = { ...this.#metadata, message_id: newMessageId() };
+    const identity = this.#identity && { identity: this.#identity };
+    const metadata = { ...this.#metadata, ...identity, message_id: newMessageId() };
     const body = { ...(token && { session_id: token }), metadata };
     const stillWaits = () => socket === this.#socket && socket.connected && !this.#inSession;
     socket.timeout(SESSION_WITHIN).emit("session_request", body, (lost, answer) => {

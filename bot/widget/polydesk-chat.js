@@ -7,6 +7,9 @@
  *              server    the server's origin; by default the one that this script came from
  *              language  a hint, ISO 639-1; by default the market's language
  *              label     the bubble's accessible name until the server has told its own
+ *              identity  the token that the shop has signed for the customer (docs/privacy.md); or set the property of
+ *                        the same name, so that the token does not stand in the page. A new one is shown at once;
+ *                        taking it away is signing out, and the browser forgets the conversation
  *              open      present while the panel is open; set it or remove it
  * Events       polydesk-open, polydesk-close, polydesk-ready {market, language},
  *              polydesk-message {from, name}, polydesk-end {score}: they bubble; none carries what anybody wrote
@@ -28,13 +31,14 @@ const STYLE = new URL("polydesk-chat.css", HOME);
 const GOODBYE = "utter_goodbye";
 
 export class PolydeskChat extends HTMLElement {
-  static observedAttributes = ["market", "server", "language", "open"];
+  static observedAttributes = ["market", "server", "language", "identity", "open"];
 
   #built = false;
   #online = false;
   #connection = null;
   #store = null;
   #texts = {};
+  #identity = null; // set as a property; before the attribute
 
   #transcript = new Transcript({
     choose: ({ title, payload }) => this.#send(payload, title),
@@ -70,8 +74,22 @@ export class PolydeskChat extends HTMLElement {
       if ((before === null) !== (after === null)) this.#showOpen();
       return;
     }
+    if (name === "identity") {
+      this.#identify();
+      return;
+    }
     this.#transcript.clear({ pendingToo: true });
     this.#prepare();
+  }
+
+  /** The token that says who the customer is, or null. */
+  get identity() {
+    return this.#identity ?? this.getAttribute("identity");
+  }
+
+  set identity(token) {
+    this.#identity = token ?? null;
+    if (this.#connection) this.#identify();
   }
 
   /** The server's origin. */
@@ -103,12 +121,23 @@ export class PolydeskChat extends HTMLElement {
     this.#connection?.close();
     const [server, market, language] = [this.server, this.getAttribute("market"), this.getAttribute("language")];
     this.#store = new Store(server, market);
-    this.#connection = new Connection({ server, market, language, store: this.#store });
+    this.#connection = new Connection({ server, market, language, identity: this.identity, store: this.#store });
     this.#listen(this.#connection);
     this.#name(this.#bubble, this.getAttribute("label") || "Chat");
     if (this.#store.labels) this.#setTexts(this.#store.labels);
     for (const message of this.#store.unsent) this.#transcript.addPending(message, false);
     if (this.#store.token || this.open) this.#connection.open();
+  }
+
+  /** Tell who the customer is now. Who signs out leaves nothing behind for the next person at this screen. */
+  #identify() {
+    if (this.identity || !this.#connection.identity) {
+      this.#connection.identify(this.identity);
+      return;
+    }
+    this.#store.forget();
+    this.#transcript.clear({ pendingToo: true });
+    this.#prepare();
   }
 
   #listen(connection) {
