@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.bot.chat_page import ScriptedChat, chromium
-from tests.bot.fake_edge import FakeEdge, Script, running
+from tests.bot.fake_edge import Script, running
 
 pytestmark = pytest.mark.browser
 
