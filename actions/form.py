@@ -60,6 +60,10 @@ class Form(ShopAction):
         """Return the slots that the message that started the form fills."""
         return self.read(turn, slots)
 
+    def stopped(self, turn: Turn) -> str:
+        """Return the reply to a no that ends the form."""
+        return "utter_stopped"
+
     def act(self, speaker: Speaker, turn: Turn) -> list[EventType]:
         """Take in the message and ask on."""
         phase = turn.phase(self.form)
@@ -94,7 +98,7 @@ class Form(ShopAction):
         if changes:
             slots.update(changes)
         elif turn.intent == "deny":
-            speaker.say("utter_stopped")
+            speaker.say(self.stopped(turn))
             slots.update(dict.fromkeys(self.own_slots), **{REQUESTED: None})
             return self._changed(turn, slots)
         elif turn.intent not in {self.intent, CHOICE_INTENT, "affirm"}:

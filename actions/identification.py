@@ -85,6 +85,10 @@ class IdentifiedForm(Form):
         speaker.say("utter_request_proof", order=slots[NUMBER])
         return PROOF
 
+    def stopped(self, turn: Turn) -> str:
+        """Return the reply to a no; who says it when asked for a number may not have it at hand."""
+        return "utter_stopped_unidentified" if turn.requested in {NUMBER, PROOF} else super().stopped(turn)
+
     def read_own(self, turn: Turn, slots: Slots) -> Slots:
         """Return what the message says about the form's own questions."""
         return {}

@@ -8,6 +8,8 @@ from actions.action import ShopAction, Speaker, asks_team
 from actions.form import SUSPENDED
 from actions.turn import Turn
 
+# What a customer most often wants who sends an order's number, or her e-mail, and no word.
+FORM_OF_A_BARE_NUMBER = "track_order_form"
 NOT_UNDERSTOOD = frozenset({"utter_rephrase", "utter_out_of_scope", "utter_offer_handoff"})
 SURELY_OUT_OF_SCOPE = 0.8
 
@@ -20,7 +22,9 @@ class NotUnderstood(ShopAction):
         return "action_not_understood"
 
     def act(self, speaker: Speaker, turn: Turn) -> list[EventType]:
-        """Say which of the three it is."""
+        """Say which of the three it is; an order's number or an e-mail without a request tells where the order is."""
+        if not turn.active_form and (turn.values("order_number") or turn.values("email")):
+            return [FollowupAction(FORM_OF_A_BARE_NUMBER)]
         if turn.replies_before & NOT_UNDERSTOOD:
             speaker.say("utter_offer_handoff", custom=asks_team("not_understood"))
         elif turn.out_of_scope >= SURELY_OUT_OF_SCOPE:
