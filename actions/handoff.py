@@ -9,6 +9,7 @@ from actions.form import OFFERS
 from actions.shop import TicketKind
 from actions.turn import Turn
 
+ANYTHING_ELSE = "utter_what_next"
 # What accepting an offer opens: the kind of ticket and the reason told to the team.
 ACCEPTED: dict[str, tuple[TicketKind, str]] = {
     "utter_offer_handoff": ("handoff", "not_understood"),
@@ -53,7 +54,7 @@ class Affirm(HandoffAction):
         return "action_affirm"
 
     def act(self, speaker: Speaker, turn: Turn) -> list[EventType]:
-        """Hand off if that was offered."""
+        """Hand off if that was offered; whoever wants something else is told what there is."""
         offer = next((offer for offer in ACCEPTED if offer in turn.replies_before), None)
         if offer is not None:
             kind, reason = ACCEPTED[offer]
@@ -61,7 +62,7 @@ class Affirm(HandoffAction):
             if offer == "utter_apology" and isinstance(why_offered, str):
                 reason = why_offered
             return self.hand_off(speaker, turn, kind, reason)
-        speaker.say("utter_what_next")
+        speaker.say("utter_what_can_you_do" if ANYTHING_ELSE in turn.replies_before else ANYTHING_ELSE)
         return []
 
 
@@ -73,11 +74,11 @@ class Deny(ShopAction):
         return "action_deny"
 
     def act(self, speaker: Speaker, turn: Turn) -> list[EventType]:
-        """Take the offer back if there was one."""
+        """Take the offer back if there was one; whoever wants nothing else is wished a good day."""
         if turn.replies_before & OFFERS:
             speaker.say("utter_handoff_declined", custom=asks_team(DECLINED))
             return [SlotSet(HANDOFF_OFFERED, True)]
-        speaker.say("utter_what_next")
+        speaker.say("utter_goodbye" if ANYTHING_ELSE in turn.replies_before else ANYTHING_ELSE)
         return []
 
 
