@@ -125,7 +125,7 @@ def _changed_weights(encoder: str, adapter: Path) -> list[tuple[NDArray[np.float
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DamagedAdapterError(f"{adapter} does not fit the encoder: {reason}") from error
     # peft passes over weights that it misses or does not know.
-    if set(weights) != set(get_peft_model_state_dict(adapted)):
+    if set(weights) != set(get_peft_model_state_dict(adapted, save_embedding_layers=False)):
         raise DamagedAdapterError(f"{adapter / PEFT_WEIGHTS} has other weights than {PEFT_SETTINGS} asks for.")
     merged = adapted.merge_and_unload()
     pairs = [(before[name].numpy(), after.numpy()) for name, after in merged.state_dict().items()]

@@ -7,7 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from peft import AdaLoraConfig, IA3Config, LoraConfig, PeftConfig, PrefixTuningConfig, get_peft_model
+import torch
+from peft import (
+    AdaLoraConfig,
+    IA3Config,
+    LoraConfig,
+    PeftConfig,
+    PrefixTuningConfig,
+    get_peft_model,
+    set_peft_model_state_dict,
+)
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel
@@ -15,10 +24,12 @@ from transformers.utils import logging as transformers_logging
 
 from nlu.adapters import PEFT_WEIGHTS
 from nlu.encoder import QUERY_PREFIX, find_encoder
+from training.dataset import DatasetError
 
 Method = Literal["lora", "adalora", "ia3", "prefix"]
 MAX_TOKENS = 96
 RANK = 16
+DROPOUT = 0.2
 FIRST_LAYER = 3  # lower layers hold what languages share; leaving them alone is faster and keeps unseen languages close
 
 
@@ -26,7 +37,15 @@ class Network(nn.Module):
     """Encoder with adapter and heads. `forward` gives intent logits, sentiment logits and pooled states [N, hidden]."""
 
     def __init__(
-        self, *, encoder: str, method: Method, intent_rows: int, sentiments: int, total_steps: int, dropout: float = 0.2
+        self,
+        *,
+        encoder: str,
+        method: Method,
+        intent_rows: int,
+        sentiments: int,
+        total_steps: int,
+        rank: int = RANK,
+        dropout: float = DROPOUT,
     ) -> None:
         super().__init__()
         transformers_logging.set_verbosity_error()
@@ -36,28 +55,46 @@ class Network(nn.Module):
         quiet = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
         # "eager" attention: on a CPU the fused kernels are slow in half precision and no faster in full.
         base = AutoModel.from_pretrained(encoder, attn_implementation="eager", **_without_pooler(encoder), **quiet)
-        self.body = get_peft_model(base, _peft_config(method, base, total_steps))
-        hidden = int(base.config.hidden_size)
+        self.body = get_peft_model(base, _peft_config(method, base, total_steps, rank))
+        self.hidden = int(base.config.hidden_size)
         self.dropout = nn.Dropout(dropout)
-        self.intent = nn.Linear(hidden, intent_rows)
-        self.sentiment = nn.Linear(hidden, sentiments)
+        self.intent = nn.Linear(self.hidden, intent_rows)
+        self.sentiment = nn.Linear(self.hidden, sentiments)
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Take token ids and mask [N, tokens]."""
-        states = self.body(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, *, kept: Tensor | None = None, push: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Take token ids and mask [N, tokens], what dropout keeps of the pooled states [N, hidden], and what to add to
+        the word embeddings [N, tokens, hidden]."""
+        source = {"input_ids": input_ids}
+        if push is not None:
+            source = {"inputs_embeds": self.body.get_input_embeddings()(input_ids) + push}
+        states = self.body(**source, attention_mask=attention_mask).last_hidden_state
         mask = attention_mask.unsqueeze(-1).to(states.dtype)
         pooled = (states * mask).sum(dim=1) / mask.sum(dim=1)
-        dropped = self.dropout(pooled)
+        dropped = pooled if kept is None else pooled * kept
         return self.intent(dropped), self.sentiment(dropped), pooled
+
+    def draw_dropout(self, places: Tensor, size: int) -> Tensor:
+        """Draw what dropout keeps of the rows at `places` [N] of a batch of `size` rows: [N, hidden].
+
+        It is drawn for the whole batch, so that several processes with the same random state drop what one would.
+        """
+        kept: Tensor = self.dropout(torch.ones(size, self.hidden))[places]
+        return kept
 
     def trainable(self) -> dict[str, nn.Parameter]:
         """The parameters that are trained, by name."""
         return {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}
 
     def load_adapter(self, folder: Path) -> None:
-        """Start the adapter's weights from those of another adapter of the same method; the heads are not touched."""
-        from peft import set_peft_model_state_dict
+        """Start the adapter's weights from those of another adapter; the heads are not touched.
 
+        Raises `DatasetError` if that one is of another method or rank.
+        """
+        mine, theirs = self.body.active_peft_config, PeftConfig.from_pretrained(str(folder))
+        if _kind(mine) != _kind(theirs):
+            raise DatasetError(f"{folder} is {_kind(theirs)}: an adapter that is {_kind(mine)} cannot begin from it.")
         weights = {name: tensor.float() for name, tensor in load_file(str(folder / PEFT_WEIGHTS)).items()}
         set_peft_model_state_dict(self.body, weights)
 
@@ -104,17 +141,22 @@ def _without_pooler(encoder: str) -> dict[str, bool]:
     return {"add_pooling_layer": False} if known else {}
 
 
-def _peft_config(method: Method, base: PreTrainedModel, total_steps: int) -> PeftConfig:
+def _kind(config: PeftConfig) -> str:
+    rank = config.r if isinstance(config, LoraConfig) else None
+    return f"{config.peft_type.value.lower()} of rank {rank}" if rank else str(config.peft_type.value).lower()
+
+
+def _peft_config(method: Method, base: PreTrainedModel, total_steps: int, rank: int) -> PeftConfig:
     linear = sorted({_tail(name) for name, part in base.named_modules() if isinstance(part, nn.Linear)})
     feed_forward = [name for name in linear if "attention" not in name]
     layers = list(range(FIRST_LAYER, base.config.num_hidden_layers))
     if method == "lora":
-        return LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules=linear, layers_to_transform=layers)
+        return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=linear, layers_to_transform=layers)
     if method == "adalora":
         return AdaLoraConfig(
-            init_r=RANK,
-            target_r=RANK // 2,
-            lora_alpha=2 * RANK,
+            init_r=rank,
+            target_r=max(1, rank // 2),
+            lora_alpha=2 * rank,
             target_modules=linear,
             layers_to_transform=layers,
             total_step=max(total_steps, 10),

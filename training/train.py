@@ -1,7 +1,7 @@
 """Trains an adapter: intent and sentiment at once, labels missing on either side allowed, resumable at any step.
 
-LoRA (Hu et al. 2021, arXiv:2106.09685) and the other kinds come from peft. Started from the global adapter, the weights
-are held close to it (L2-SP, Li et al. 2018, arXiv:1802.01483), and other markets' examples are replayed.
+LoRA (Hu et al. 2021, arXiv:2106.09685) and the other kinds come from peft; devices, precision and several processes
+from accelerate. Started from another adapter, the weights can be held close to it, and other examples be replayed.
 """
 
 from __future__ import annotations
@@ -9,93 +9,80 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import random
+import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 from torch import Tensor, nn
-from torch.nn import functional
+from torch.optim import AdamW, Optimizer
 
 from nlu.adapters import HEAD_SETTINGS
 from nlu.encoder import find_encoder, fingerprint
 from nlu.heads import Heads
-from training.augment import augment
+from training.adversarial import no_push, worst_push
+from training.batches import IGNORED, Batch, Labels, collate, draw_epoch, replayed_rows
 from training.checkpoint import clear_progress, load_progress, save_progress
-from training.dataset import OUT_OF_SCOPE, Example, labels_of
-from training.model import Method, Network, Tokenizer
+from training.dataset import OUT_OF_SCOPE, Example, labels_of, split
+from training.losses import away_from_orthogonal, contrastive_loss, distance_from, labelled_loss
+from training.model import Network, Tokenizer
+from training.settings import TrainingSettings
+from training.stopping import BestEpoch, Validation
 
-IGNORED = -100
+__all__ = ["Progress", "Trainer", "TrainingSettings"]
+
 SAVE_EVERY = 200
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """How one adapter is trained. Rates are per step, shares between 0 and 1.
-
-    `replay_share` is how many replayed rows an epoch adds, as a share of its own rows; `hold` weighs the distance from
-    the adapter that training started from.
-    """
-
-    method: Method = "lora"
-    epochs: int = 8
-    batch_size: int = 32
-    learning_rate: float = 8e-4
-    head_learning_rate: float = 2e-3
-    weight_decay: float = 0.01
-    warmup: float = 0.06
-    label_smoothing: float = 0.05
-    sentiment_weight: float = 0.7
-    replay_share: float = 0.5
-    hold: float = 0.0
-    seed: int = 0
+STOPPING_SHARE = 0.1
+VALIDATION_BATCH = 64
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a training stands after a step; `loss` is the mean over the last steps."""
+    """Where a training stands after a step; `loss` is the mean over this process's last steps, `validation` is there
+    after an epoch of a training that has rows for it."""
 
     step: int
     steps: int
     loss: float
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Rows of one step: token ids and mask [N, tokens], label indices [N], `IGNORED` where a label is missing."""
-
-    input_ids: Tensor
-    attention_mask: Tensor
-    intents: Tensor
-    sentiments: Tensor
+    validation: Validation | None = None
 
 
 class Trainer:
-    """One training run; `steps()` yields progress, and afterwards `network` holds the weights."""
+    """One training run; `steps()` yields progress, and afterwards `network` holds the weights.
+
+    `validation` rows are looked at after each epoch. With `settings.patience` and none of them, a tenth of the examples
+    is held back for it.
+    """
 
     def __init__(
         self,
         examples: Sequence[Example],
         *,
         replay: Sequence[Example] = (),
+        validation: Sequence[Example] = (),
         settings: TrainingSettings,
         init: Path | None = None,
         scratch: Path,
         encoder: str | None = None,
     ) -> None:
         set_seed(settings.seed)
+        self.accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision=_precision())
         self.settings = settings
+        if settings.patience and not validation:
+            examples, validation = split(examples, share=STOPPING_SHARE, seed=settings.seed)
         self.examples = examples
         self.replay = replay
+        self.validation = validation
         self.scratch = scratch
         self.encoder = find_encoder(encoder)
         self.intents, self.sentiments = labels_of([*examples, *replay])
         self.has_out_of_scope = any(example.intent == OUT_OF_SCOPE for example in examples)
+        self.labels = Labels(self.intents, self.sentiments, self.has_out_of_scope)
         self.tokenizer = Tokenizer(self.encoder)
-        rows_an_epoch = len(examples) + min(len(replay), int(settings.replay_share * len(examples)))
+        rows_an_epoch = len(examples) + replayed_rows(examples, replay, settings)
         self.steps_an_epoch = math.ceil(rows_an_epoch / settings.batch_size)
         self.total_steps = self.steps_an_epoch * settings.epochs
         self.network = Network(
@@ -104,6 +91,8 @@ class Trainer:
             intent_rows=len(self.intents) + self.has_out_of_scope,
             sentiments=len(self.sentiments),
             total_steps=self.total_steps,
+            rank=settings.rank,
+            dropout=settings.dropout,
         )
         if init is not None:
             self.network.load_adapter(init)
@@ -112,33 +101,119 @@ class Trainer:
         self.anchor = {name: weight.detach().clone() for name, weight in self._adapter_weights()} if init else {}
         self.run = self._run_name(init)
 
+    @property
+    def is_main(self) -> bool:
+        """Whether this process is the one that writes, of those that train together."""
+        return bool(self.accelerator.is_main_process)
+
     def steps(self) -> Iterator[Progress]:
-        """Train; yields after every step. Continues where an interrupted run of the same settings and data stopped."""
-        accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision=_precision())
-        optimizer = self._optimizer()
-        done = load_progress(self.scratch, self.network, optimizer, run=self.run)
-        network, prepared = accelerator.prepare(self.network, optimizer)
+        """Train; yields after every step. Continues where an interrupted run of the same settings and data stopped.
+
+        Several processes see the same `scratch`, which only the main one writes.
+        """
+        optimizer, best = self._optimizer(), BestEpoch()
+        done = load_progress(self.scratch, self.network, optimizer, best, run=self.run)
+        network, prepared = self.accelerator.prepare(self.network, optimizer)
         network.train()
         losses: list[float] = []
         for step in range(done, self.total_steps):
-            if step % self.steps_an_epoch == 0 or step == done:
-                batches = self._epoch(step // self.steps_an_epoch)
+            epoch, place = divmod(step, self.steps_an_epoch)
+            if place == 0 and self._is_hopeless(best):
+                break
+            if place == 0 or step == done:
+                batches = draw_epoch(self.examples, self.replay, self.settings, epoch)
             self._set_rate(optimizer, step)
-            batch = self._collate(batches[step % self.steps_an_epoch])
-            with accelerator.autocast():
-                loss = self._loss(batch)
-            accelerator.backward(loss)
-            accelerator.clip_grad_norm_(self.network.trainable().values(), 1.0)
+            losses = [*losses[-49:], self._backward(network, self._collate(batches[place]))]
+            self.accelerator.clip_grad_norm_(self.network.trainable().values(), 1.0)
             prepared.step()
-            prepared.zero_grad()
-            if self.settings.method == "adalora":
+            if self.settings.method == "adalora":  # wants the gradients of the step, and the weights after it
                 self.network.body.base_model.update_and_allocate(step)
-            losses = [*losses[-49:], float(loss.detach())]
-            if (step + 1) % SAVE_EVERY == 0:
-                save_progress(self.scratch, self.network, optimizer, step=step + 1, run=self.run)
-            yield Progress(step + 1, self.total_steps, sum(losses) / len(losses))
-        clear_progress(self.scratch)
+            prepared.zero_grad()
+            validation = self._validate() if self.validation and place + 1 == self.steps_an_epoch else None
+            if validation and self.settings.patience and self._ranks_are_settled(step):
+                best.see(validation, self.network.trainable())
+            if (step + 1) % SAVE_EVERY == 0 and self.is_main:
+                save_progress(self.scratch, self.network, optimizer, best, step=step + 1, run=self.run)
+            yield Progress(step + 1, self.total_steps, sum(losses) / len(losses), validation)
+        best.restore(self.network.trainable())
+        if self.is_main:
+            clear_progress(self.scratch)
+        self.network.to("cpu").eval()
+
+    def _is_hopeless(self, best: BestEpoch) -> bool:
+        return bool(self.settings.patience) and best.waited >= self.settings.patience
+
+    def _ranks_are_settled(self, step: int) -> bool:
+        """AdaLoRA takes ranks away while it trains: what an epoch had before that is not what will be saved."""
+        config = self.network.body.active_peft_config
+        return self.settings.method != "adalora" or step >= config.total_step - config.tfinal
+
+    def _backward(self, network: nn.Module, batch: Batch) -> float:
+        """Add the gradients of a batch, and with FGM those of the same batch pushed; return the loss before that."""
+        kept = self.network.draw_dropout(batch.places, batch.size).to(self.accelerator.device)
+        push = no_push(batch.input_ids, self.network.hidden) if self.settings.adversarial else None
+        with self.accelerator.autocast():
+            loss = self._loss(network, batch, kept, push)
+        self.accelerator.backward(loss)
+        if push is not None and push.grad is not None:
+            worst = worst_push(push.grad, self.settings.adversarial)
+            with self.accelerator.autocast():
+                pushed_loss = self._loss(network, batch, kept, worst)
+            self.accelerator.backward(pushed_loss)
+        return float(loss.detach())
+
+    def _loss(self, network: nn.Module, batch: Batch, kept: Tensor, push: Tensor | None) -> Tensor:
+        """Return the loss of this process's rows, so scaled that the mean over the processes is the whole batch's.
+
+        What is summed over labelled rows is divided by all rows, so that a batch's mix of labels sets the balance.
+        """
+        settings = self.settings
+        intents, sentiments, pooled = network(batch.input_ids, batch.attention_mask, kept=kept, push=push)
+        summed = labelled_loss(intents, batch.intents, smoothing=settings.label_smoothing)
+        summed = summed + settings.sentiment_weight * labelled_loss(
+            sentiments, batch.sentiments, smoothing=settings.label_smoothing
+        )
+        if settings.contrast:
+            # Out-of-scope rows have nothing in common. Partners are those of the same process.
+            inside = batch.intents.masked_fill(batch.intents == len(self.intents), IGNORED)
+            summed = summed + settings.contrast * contrastive_loss(
+                pooled, inside, temperature=settings.contrast_temperature
+            )
+        loss: Tensor = summed * self.accelerator.num_processes / batch.size
+        if self.anchor and settings.hold:
+            loss = loss + settings.hold * distance_from(self.anchor, self._adapter_weights())
+        if settings.method == "adalora":
+            loss = loss + self.network.body.active_peft_config.orth_reg_weight * away_from_orthogonal(self.network.body)
+        return loss
+
+    @torch.no_grad()
+    def _validate(self) -> Validation:
         self.network.eval()
+        right, loss, labelled = 0, 0.0, 0
+        for start in range(0, len(self.validation), VALIDATION_BATCH):
+            rows = self.validation[start : start + VALIDATION_BATCH]
+            batch = self._on_device(collate(rows, self.tokenizer, self.labels))
+            intents, sentiments, _ = self.network(batch.input_ids, batch.attention_mask)
+            for logits, labels in ((intents, batch.intents), (sentiments, batch.sentiments)):
+                loss += float(labelled_loss(logits, labels, smoothing=0.0))
+                right += int((logits.argmax(dim=1) == labels).sum()) if logits.shape[1] else 0
+                labelled += int((labels != IGNORED).sum())
+        self.network.train()
+        return Validation(right / max(labelled, 1), -loss / max(labelled, 1))
+
+    def _collate(self, rows: Sequence[Example]) -> Batch:
+        process, processes = self.accelerator.process_index, self.accelerator.num_processes
+        return self._on_device(collate(rows, self.tokenizer, self.labels, process=process, processes=processes))
+
+    def _on_device(self, batch: Batch) -> Batch:
+        device = self.accelerator.device
+        return replace(
+            batch,
+            input_ids=batch.input_ids.to(device),
+            attention_mask=batch.attention_mask.to(device),
+            intents=batch.intents.to(device),
+            sentiments=batch.sentiments.to(device),
+        )
 
     def _load_heads(self, heads: Heads) -> None:
         """Take over the rows of labels that the earlier adapter knows; new labels start from nothing."""
@@ -153,69 +228,34 @@ class Trainer:
         return [(name, weight) for name, weight in self.network.trainable().items() if name.startswith("body.")]
 
     def _run_name(self, init: Path | None) -> str:
-        content = [repr(self.settings), fingerprint(self.encoder), str(init), *map(repr, self.examples)]
-        content += map(repr, self.replay)
+        content = [repr(self.settings), fingerprint(self.encoder), str(init)]
+        content += map(repr, [*self.examples, *self.replay, *self.validation])
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
-    def _optimizer(self) -> torch.optim.Optimizer:
-        groups: dict[float, list[torch.nn.Parameter]] = {}
+    def _optimizer(self) -> Optimizer:
+        groups: dict[float, list[nn.Parameter]] = {}
         for name, parameter in self.network.trainable().items():
             is_adapter = name.startswith("body.")
             rate = self.settings.learning_rate if is_adapter else self.settings.head_learning_rate
             groups.setdefault(rate, []).append(parameter)
-        return torch.optim.AdamW(
+        return AdamW(
             [{"params": group, "lr": rate, "peak": rate} for rate, group in groups.items()],
             weight_decay=self.settings.weight_decay,
         )
 
-    def _set_rate(self, optimizer: torch.optim.Optimizer, step: int) -> None:
+    def _set_rate(self, optimizer: Optimizer, step: int) -> None:
         warm = max(1, int(self.settings.warmup * self.total_steps))
         remaining = (step - warm) / max(1, self.total_steps - warm)
         factor = (step + 1) / warm if step < warm else 0.5 * (1 + math.cos(math.pi * remaining))
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * factor
 
-    def _epoch(self, epoch: int) -> list[list[Example]]:
-        """Draw an epoch's batches: replay sampled anew, rows of like length together so that little is padded."""
-        chance = random.Random(f"{self.settings.seed}-{epoch}")  # noqa: S311 - not for secrets
-        sampled = min(len(self.replay), int(self.settings.replay_share * len(self.examples)))
-        rows = [*self.examples, *chance.sample(list(self.replay), sampled)]
-        chance.shuffle(rows)
-        size, stretch = self.settings.batch_size, self.settings.batch_size * 50
-        batches: list[list[Example]] = []
-        for start in range(0, len(rows), stretch):
-            alike = sorted(rows[start : start + stretch], key=lambda example: len(example.text.encode()))
-            batches += [alike[at : at + size] for at in range(0, len(alike), size)]
-        chance.shuffle(batches)
-        return [[_augmented(example, chance) for example in batch] for batch in batches]
-
-    def _collate(self, rows: Sequence[Example]) -> Batch:
-        input_ids, attention_mask = self.tokenizer([example.text for example in rows])
-        intents = torch.tensor([self._intent_index(example) for example in rows])
-        sentiments = torch.tensor([self._sentiment_index(example) for example in rows])
-        return Batch(input_ids, attention_mask, intents, sentiments)
-
-    def _intent_index(self, example: Example) -> int:
-        if example.intent is None or (example.intent == OUT_OF_SCOPE and not self.has_out_of_scope):
-            return IGNORED
-        return len(self.intents) if example.intent == OUT_OF_SCOPE else self.intents.index(example.intent)
-
-    def _sentiment_index(self, example: Example) -> int:
-        return self.sentiments.index(example.sentiment) if example.sentiment else IGNORED
-
-    def _loss(self, batch: Batch) -> Tensor:
-        intent_logits, sentiment_logits, _ = self.network(batch.input_ids, batch.attention_mask)
-        smoothing = self.settings.label_smoothing
-        loss = _labelled_loss(intent_logits, batch.intents, smoothing)
-        loss = loss + self.settings.sentiment_weight * _labelled_loss(sentiment_logits, batch.sentiments, smoothing)
-        if self.anchor and self.settings.hold:
-            away = sum((weight - self.anchor[name]).square().sum() for name, weight in self._adapter_weights())
-            loss = loss + self.settings.hold * away
-        return loss
-
 
 def _precision() -> str:
-    """Return accelerate's name of the fastest precision here: bf16 where the hardware has it."""
+    """Return accelerate's name of the precision: what its launcher was told, else the fastest that this machine has."""
+    told = os.environ.get("ACCELERATE_MIXED_PRECISION")
+    if told:
+        return told
     if torch.cuda.is_available():
         return "bf16" if torch.cuda.is_bf16_supported() else "no"
     return "bf16" if torch.cpu.get_capabilities().get("avx512_bf16") else "no"
@@ -227,17 +267,3 @@ def _copy_rows(head: nn.Linear, wanted: list[str], weight: Tensor, bias: Tensor,
             if label in known:
                 head.weight[row] = weight[known.index(label)]
                 head.bias[row] = bias[known.index(label)]
-
-
-def _labelled_loss(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
-    """Cross-entropy summed over the labelled rows and divided by all rows, so that a batch's mix sets the balance."""
-    if not bool((labels != IGNORED).any()):
-        return logits.sum() * 0.0
-    summed = functional.cross_entropy(
-        logits, labels, ignore_index=IGNORED, label_smoothing=smoothing, reduction="sum"
-    )
-    return summed / len(labels)
-
-
-def _augmented(example: Example, chance: random.Random) -> Example:
-    return Example(augment(example.text, chance), example.intent, example.sentiment, example.language, example.source)
