@@ -10,7 +10,7 @@ const AFTER_A_LINK = /[.,;:!?…]+$/u; // punctuation of the sentence around the
 
 /** Make a message. `item` is {from, author, text, image, language, at}; `speaker` is read out before it, never shown. */
 export function messageElement(item, { speaker, pictureLabel, locale }) {
-  const bubble = element("div", { class: "bubble", title: clock(item.at, locale) });
+  const bubble = element("div", { class: "bubble" });
   if (item.text) {
     const text = element("p", { class: "text", dir: "auto", lang: item.language });
     text.append(...(item.from === "customer" ? [item.text] : withLinks(item.text)));
@@ -22,6 +22,7 @@ export function messageElement(item, { speaker, pictureLabel, locale }) {
     { class: "message", "data-from": item.from, "data-author": item.author, part: `message ${item.from}` },
     element("span", { class: "unseen", text: `${speaker}: ` }),
     element("div", { class: "line" }, bubble),
+    ...timeOf(item.at, locale),
   );
 }
 
@@ -77,8 +78,11 @@ function isHttps(address) {
   return typeof address === "string" && URL.canParse(address) && new URL(address).protocol === "https:";
 }
 
-function clock(at, locale) {
+/** When it was said, for the eye: the hour, and the day unless that is today. The stylesheet shows a group's last. */
+function timeOf(at, locale) {
   const time = new Date(at ?? NaN);
-  if (Number.isNaN(time.getTime())) return undefined;
-  return new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" }).format(time);
+  if (Number.isNaN(time.getTime())) return [];
+  const day = time.toDateString() === new Date().toDateString() ? {} : { dateStyle: "medium" };
+  const text = new Intl.DateTimeFormat(locale, { ...day, timeStyle: "short" }).format(time);
+  return [element("time", { class: "time", datetime: time.toISOString(), text })];
 }

@@ -71,7 +71,7 @@ export class Transcript {
     if (this.#pending.has(id)) return;
     this.#withdrawOffer();
     this.#conversationBegins();
-    const node = this.#show({ from: "customer", text: title ?? text });
+    const node = this.#show({ from: "customer", text: title ?? text, at: new Date().toISOString() });
     this.#pending.set(id, { text, node });
     this.setOnline(online);
     this.#scroll({ always: true });

@@ -13,6 +13,7 @@ from tests.services import need
 
 AXE = BOT / "vendor" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+ANSWERED_WITHIN = 60_000  # milliseconds
 # Notes what the policy forbade, from before the page's first script on.
 WATCH = """
 window.violations = [];
@@ -41,9 +42,12 @@ class Chat:
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.add_init_script(WATCH)
         self.node = page.locator("polydesk-chat")
+        self.panel = self.node.locator(".panel")
         self.input = self.node.locator("textarea")
         self.log = self.node.get_by_role("log")
         self.messages = self.log.locator(".message")
+        self.bots = self.log.locator(".message[data-from=bot]")
+        self.bubbles = self.messages.locator(".bubble")
 
     def visit(self, market: str = "de-DE") -> Self:
         self.page.goto(f"{self.url}/shop/{market}")
@@ -58,12 +62,29 @@ class Chat:
         self.input.fill(text)
         self.input.press("Enter")
 
+    def ask(self, text: str) -> None:
+        """Say something and wait until the bot's turn is over."""
+        before = self.bots.count()
+        self.say(text)
+        self.wait_for_answer(before)
+
+    def press(self, title: str) -> None:
+        """Press a quick reply and wait until the bot's turn is over."""
+        before = self.bots.count()
+        self.button(title).click()
+        self.wait_for_answer(before)
+
+    def wait_for_answer(self, before: int) -> None:
+        """Wait until the bot has said more than so many messages, and its turn is over."""
+        expect(self.bots).not_to_have_count(before, timeout=ANSWERED_WITHIN)
+        expect(self.node.locator(".dots")).to_be_hidden(timeout=ANSWERED_WITHIN)
+
     def button(self, name: str) -> Locator:
         return self.node.get_by_role("button", name=name, exact=True)
 
     def expect_messages(self, *texts: str) -> None:
         """Exactly these messages stand here, in this order."""
-        expect(self.messages.locator(".bubble")).to_have_text(list(texts))
+        expect(self.bubbles).to_have_text(list(texts))
 
     def violations(self) -> list[str]:
         return list(self.page.evaluate("window.violations"))

@@ -37,6 +37,27 @@ def test_a_number_in_other_digits_is_understood(customer: Customer) -> None:
     assert customer.says("１０１１５") == ["utter_order_status", "utter_shipment_expected"]
 
 
+def test_a_bare_order_number_or_email_is_tracked(customer: Customer) -> None:
+    assert customer.says(SHIPPED) == ["utter_request_proof"]
+    assert customer.says(ANNA) == ["utter_order_status", "utter_shipment_expected"]
+    other = Customer(customer.agent, customer.engine, name="other")
+    assert other.says(ANNA) == ["utter_request_order_number"]
+    assert other.says(SHIPPED) == ["utter_order_status", "utter_shipment_expected"]
+
+
+def test_who_has_no_order_number_is_pointed_to_the_team(customer: Customer) -> None:
+    customer.says("track_order: where is it")
+    assert customer.says("deny: I don't have it") == ["utter_stopped_unidentified"]
+    assert customer.says("deny: no") == ["utter_what_next"], "the form is over"
+
+
+def test_a_no_to_anything_else_is_a_goodbye_and_a_yes_is_told_what_there_is(customer: Customer) -> None:
+    assert customer.says("affirm: ok") == ["utter_what_next"]
+    assert customer.says("affirm: yes") == ["utter_what_can_you_do"]
+    assert customer.says("affirm: ok") == ["utter_what_next"]
+    assert customer.says("deny: no") == ["utter_goodbye"]
+
+
 def test_who_is_identified_is_not_asked_again(customer: Customer) -> None:
     customer.says(f"track_order: {SHIPPED} {ANNA}")
     assert customer.says("check_invoice: and the bill?") == ["utter_invoice"]
