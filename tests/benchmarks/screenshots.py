@@ -26,12 +26,15 @@ CONVERSATIONS = {
 def main() -> int:
     """Hold the conversations and take the pictures."""
     FIGURES.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="polydesk-pictures-") as folder, running_polydesk(Path(folder)) as polydesk:
-        with chromium() as browser:
-            for market, lines in CONVERSATIONS.items():
-                picture = FIGURES / f"conversation-{market[:2]}.png"
-                take_picture(browser, polydesk, market, lines, picture)
-                sys.stdout.write(f"{picture} is written.\n")
+    with (
+        tempfile.TemporaryDirectory(prefix="polydesk-pictures-") as folder,
+        running_polydesk(Path(folder)) as polydesk,
+        chromium() as browser,
+    ):
+        for market, lines in CONVERSATIONS.items():
+            picture = FIGURES / f"conversation-{market[:2]}.png"
+            take_picture(browser, polydesk, market, lines, picture)
+            sys.stdout.write(f"{picture} is written.\n")
     return 0
 
 
