@@ -143,7 +143,7 @@ def _redis(settings: Settings) -> Finding:
 
 def _channels(settings: Settings) -> Finding:
     """A channel that nobody has begun to set up is no fault; one that is set up by half is."""
-    begun = [account for account in settings.accounts if account.missing != NEEDS[account.channel]]
+    begun = [each for each in settings.accounts if not each.is_first or each.missing != NEEDS[each.channel]]
     incomplete = [account for account in begun if account.missing]
     if incomplete:
         lacking = "; ".join(f"{each.channel} ({each.name}) lacks {', '.join(each.missing)}" for each in incomplete)

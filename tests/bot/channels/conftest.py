@@ -12,11 +12,14 @@ import httpx
 import pytest
 
 from bot.channels.accounts import MAY_HAVE, read_accounts, variable
+from bot.turns import Patience
 from tests.bot.channels.fake_apis import FakeApis
 from tests.bot.channels.played import BASE, PLAYED, VARIABLES, Request
 from tests.bot.edge_for_tests import Edge, edge_on
 from tests.bot.fake_rasa import FakeRasa, served
 
+# Nobody is told to wait while a busy machine takes its time.
+PATIENT = Patience(failing=60.0, one_moment=300.0, human=600.0, one_try=120.0)
 CREDENTIALS = """
 whatsapp: {market: de-DE}
 messenger: {market: de-DE}
@@ -61,7 +64,7 @@ def open_shop(database: str, rasa: FakeRasa, folder: Path, **changes: Any) -> It
     file.write_text(CREDENTIALS)
     with served(apis.app) as api_url:
         accounts = read_accounts(environment(api_url), file)
-        with edge_on(database, rasa, folder, accounts=accounts, public_url=BASE, **changes) as edge:
+        with edge_on(database, rasa, folder, accounts=accounts, public_url=BASE, patience=PATIENT, **changes) as edge:
             yield Shop(edge, apis, rasa)
 
 

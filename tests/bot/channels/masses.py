@@ -25,7 +25,7 @@ from bot.edge import make_edge
 from bot.migrations import migrate
 from bot.settings import FarEnds, Settings
 from bot.tables import conversations, messages
-from tests.bot.channels.conftest import CREDENTIALS, environment
+from tests.bot.channels.conftest import CREDENTIALS, PATIENT, environment
 from tests.bot.channels.played import BASE, PLAYED, Played, Request
 from tests.bot.edge_for_tests import SIGNS, Edge, edge_on, texts_for_tests
 from tests.bot.fake_rasa import FakeRasa
@@ -100,7 +100,7 @@ def deliver_again_and_again(channel: str, ids: int, database: str, rasa: FakeRas
     file = folder / "credentials.yml"
     file.write_text(CREDENTIALS)
     accounts = read_accounts(environment(NOWHERE), file)
-    with edge_on(database, rasa, folder, accounts=accounts, public_url=BASE) as edge:
+    with edge_on(database, rasa, folder, accounts=accounts, public_url=BASE, patience=PATIENT) as edge:
         statuses = asyncio.run(_deliver(edge, deliveries))
         until = time.monotonic() + WITHIN
         while not texts <= set(rasa.texts()) and time.monotonic() < until:

@@ -8,6 +8,7 @@ import pytest
 
 from bot.channels.accounts import read_accounts
 from bot.tables import messages, replies
+from tests.bot.channels.conftest import PATIENT
 from tests.bot.channels.fake_mail import USER, Post, mail_server
 from tests.bot.edge_for_tests import Edge, edge_on
 from tests.bot.fake_rasa import FakeRasa, reply, turn
@@ -32,7 +33,8 @@ def office(database: str, rasa: FakeRasa, tmp_path: Path) -> Iterator[tuple[Edge
     with mail_server() as (post, variables):
         file = tmp_path / "credentials.yml"
         file.write_text("mail: {market: de-DE}")
-        with edge_on(database, rasa, tmp_path, accounts=read_accounts(variables, file), mail_looks_every=0.05) as edge:
+        accounts = read_accounts(variables, file)
+        with edge_on(database, rasa, tmp_path, patience=PATIENT, accounts=accounts, mail_looks_every=0.05) as edge:
             yield edge, post
 
 
