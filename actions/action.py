@@ -25,7 +25,10 @@ HANDOFF_OFFERED = "handoff_offered"
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the actions work with; made once, when their server starts. `shop_url` is the page where one buys."""
+    """What the actions work with; made once, when their server starts.
+
+    `shop_url` is the page where one buys; it may hold `{market}`.
+    """
 
     shop: Shop
     markets: Markets

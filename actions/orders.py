@@ -114,7 +114,7 @@ class PlaceOrder(ShopAction):
 
     def act(self, speaker: Speaker, turn: Turn) -> list[EventType]:
         """Name the shop's page."""
-        speaker.say("utter_place_order", shop_url=self.shop_url)
+        speaker.say("utter_place_order", shop_url=self.shop_url.replace("{market}", self.market(turn).code))
         return []
 
 

@@ -44,6 +44,7 @@ class Launcher:
             "POLYDESK_ACTIONS_URL": f"http://{LOOPBACK}:{self._actions_port}",
             "ACTIONS_PORT": str(self._actions_port),
             "ACTIONS_SECRET": secrets.token_urlsafe(32),
+            "SHOP_URL": settings.absolute(settings.shop_url),
             "DATABASE_URL": settings.database_url,
             "HOST": settings.host,
             "PORT": str(settings.port),

@@ -87,7 +87,7 @@ def rasa_environment(settings: Settings) -> Mapping[str, str]:
         "RASA_TELEMETRY_ENABLED": "false",
         "TICKET_LOCK_LIFETIME": str(LOCK_LIFETIME),
         "POLYDESK_TRACKER_URL": tracker_url(settings.database_url),
-        "POLYDESK_PRIVACY_URL": settings.privacy_url,
+        "POLYDESK_PRIVACY_URL": settings.absolute(settings.privacy_url),
     }
     if not settings.database_url.startswith("sqlite"):
         environment["POSTGRESQL_SCHEMA"] = SCHEMA

@@ -23,11 +23,12 @@ class Settings:
     """One edge's settings.
 
     `secret` signs the widget's sessions; None means the one kept in `var`. `origins` are the sites, beside the edge's
-    own, on whose pages the widget may stand; `*` is every site. `privacy_url` may hold `{market}`. Rates are messages a
-    minute. `public_url` is where providers reach the edge, if that is not what their requests name. `accounts` are the
-    messaging channels' (`bot/channels/accounts.py`), `mail_looks_every` the seconds between two looks for new mail.
-    `identity_key` checks what the shop signs about its customers.
-    `trusted_proxies` are the addresses and networks whose word on where a request comes from is taken.
+    own, on whose pages the widget may stand; `*` is every site. `privacy_url` and `shop_url`, where one buys, may hold
+    `{market}`, and be paths of the edge's own. Rates are messages a minute. `public_url` is where customers and
+    providers reach the edge, if that is not what their requests name. `accounts` are the messaging channels'
+    (`bot/channels/accounts.py`), `mail_looks_every` the seconds between two looks for new mail. `identity_key` checks
+    what the shop signs about its customers. `trusted_proxies` are the addresses and networks whose word on where a
+    request comes from is taken.
     """
 
     host: str = "127.0.0.1"
@@ -38,6 +39,7 @@ class Settings:
     secret: str | None = None
     shop: str | None = None
     privacy_url: str = "/shop/{market}/privacy"
+    shop_url: str = "/shop/{market}"
     origins: tuple[str, ...] = ()
     sender_rate: int = 240
     address_rate: int = 600
@@ -47,6 +49,16 @@ class Settings:
     mail_looks_every: float = 20.0
     identity_key: IdentityKey | None = None
     trusted_proxies: tuple[str, ...] = ("127.0.0.1", "::1")
+
+    @property
+    def address(self) -> str:
+        """Where the edge is reached: its public URL, else this machine's own."""
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104
+        return self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    def absolute(self, url: str) -> str:
+        """Return an address for a reply, which customers may read far from any page of ours."""
+        return f"{self.address}{url}" if url.startswith("/") else url
 
 
 @dataclass(frozen=True)
@@ -70,6 +82,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         secret=_secret(environ),
         shop=environ.get("POLYDESK_SHOP") or None,
         privacy_url=environ.get("POLYDESK_PRIVACY_URL") or default.privacy_url,
+        shop_url=environ.get("SHOP_URL") or default.shop_url,
         origins=tuple(origin.strip() for origin in environ.get("POLYDESK_ORIGINS", "").split(",") if origin.strip()),
         sender_rate=_number(environ, "POLYDESK_SENDER_RATE", default.sender_rate),
         address_rate=_number(environ, "POLYDESK_ADDRESS_RATE", default.address_rate),

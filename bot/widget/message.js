@@ -5,7 +5,7 @@
 
 import { button, element } from "./dom.js";
 
-const LINK = /https:\/\/[^\s<>"'«»“”()（）、。，；]+/gu;
+const LINK = /https?:\/\/[^\s<>"'«»“”()（）、。，；]+/gu;
 const AFTER_A_LINK = /[.,;:!?…]+$/u; // punctuation of the sentence around the link
 
 /** Make a message. `item` is {from, author, text, image, language, at}; `speaker` is read out before it, never shown. */
@@ -59,13 +59,13 @@ export function showState(message, state, { text = "", retryLabel, onRetry } = {
   message.append(line);
 }
 
-/** Split a text into strings and links; only plain https:// addresses become links. */
+/** Split a text into strings and links; only secure addresses become links, and those of this machine itself. */
 function withLinks(text) {
   const parts = [];
   let end = 0;
   for (const match of text.matchAll(LINK)) {
     const address = match[0].replace(AFTER_A_LINK, "");
-    if (!isHttps(address)) continue;
+    if (!isHttps(address) && !isLocal(address)) continue;
     parts.push(text.slice(end, match.index));
     parts.push(element("a", { href: address, rel: "noopener", target: "_blank", text: address }));
     end = match.index + address.length;
@@ -76,6 +76,10 @@ function withLinks(text) {
 
 function isHttps(address) {
   return typeof address === "string" && URL.canParse(address) && new URL(address).protocol === "https:";
+}
+
+function isLocal(address) {
+  return URL.canParse(address) && ["localhost", "127.0.0.1", "[::1]"].includes(new URL(address).hostname);
 }
 
 /** When it was said, for the eye: the hour, and the day unless that is today. The stylesheet shows a group's last. */

@@ -217,7 +217,8 @@ def test_what_anyone_writes_is_text_and_never_markup(chat: ScriptedChat) -> None
 
 
 def test_secure_addresses_in_the_bots_text_become_links(chat: ScriptedChat) -> None:
-    chat.script.answers["Link?"] = [{"text": "Siehe https://shop.example/a?b=1, oder (https://shop.example/c)."}]
+    text = "Siehe https://shop.example/a?b=1, oder (https://shop.example/c). Nicht http://shop.example/d"
+    chat.script.answers["Link?"] = [{"text": text}]
     chat.visit().open().say("Link?")
     links = chat.log.get_by_role("link")
     expect(links).to_have_text(["https://shop.example/a?b=1", "https://shop.example/c"])

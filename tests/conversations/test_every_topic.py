@@ -71,7 +71,7 @@ def test_a_payment_that_was_taken_twice_is_told_and_given_to_the_team(polydesk: 
         ("hi-IN", "डिलीवरी में कितने दिन लगते हैं?", "utter_delivery_period", "कार्य दिवस"),
         ("ar-SA", "ما هي سياسة استرجاع المبلغ عندكم؟", "utter_return_window", "يوم"),
         ("zh-CN", "取消订单要收手续费吗？", "utter_cancellation_free", "取消"),
-        ("de-DE", "Wie kann ich bei euch etwas bestellen?", "utter_place_order", "/shop/"),
+        ("de-DE", "Wie kann ich bei euch etwas bestellen?", "utter_place_order", "/shop/de-DE"),
         ("fr-FR", "comment joindre votre service client par téléphone ?", "utter_contact", "+33"),
         ("es-ES", "¿qué puedes hacer por mí?", "utter_what_can_you_do", "pedidos"),
         ("en-US", "am I talking to a robot?", "utter_bot_challenge", "bot"),

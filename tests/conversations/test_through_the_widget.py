@@ -190,6 +190,7 @@ def test_the_first_contact_says_that_this_is_a_bot_and_asks_for_consent(customer
     assert customer.ready["consent"]["asked"] is False
     first = customer.ready["history"]
     assert [entry["name"] for entry in first[:2]] == ["utter_welcome", "utter_privacy"]
+    assert f"{customer.polydesk.url}/shop/ar-SA/privacy" in first[1]["text"], "an address that can be followed"
 
 
 def test_a_japanese_customer_is_served_by_the_global_adapter(polydesk: Polydesk, customer_in: Come) -> None:
