@@ -29,7 +29,10 @@ from tests.conftest import fresh_database
 from tests.services import postgresql, redis
 
 CUSTOMERS = 6
-HEAD = "| what | acknowledged | lost | answered twice | effects | doubled | missing | apologies | slowest answer (s) |"
+HEAD = (
+    "| what | acknowledged | lost | unanswered | answered twice | effects | doubled | missing | apologies"
+    " | slowest answer (s) |"
+)
 SECRET = "signs the sessions of this benchmark"
 
 
@@ -106,7 +109,7 @@ def load(folder: Path, options: argparse.Namespace) -> None:
 
 def _print_outcome(name: str, outcome: Outcome) -> None:
     figures = [f"{each:.1f}" if isinstance(each, float) else str(each) for each in astuple(outcome)]
-    sys.stdout.write(f"{HEAD}\n{'|---' * 9}|\n| {name} | {' | '.join(figures)} |\n\n")
+    sys.stdout.write(f"{HEAD}\n{'|---' * 10}|\n| {name} | {' | '.join(figures)} |\n\n")
     sys.stdout.flush()
 
 

@@ -21,7 +21,7 @@ from bot.tables import WAITING, messages, replies
 # What a child's command line has, by the name of the process.
 PROCESSES = {"edge": "bot edge", "rasa": "rasa run", "actions": "actions.server"}
 BACK_WITHIN = 240.0  # seconds
-SETTLED_WITHIN = 60.0
+SETTLED_WITHIN = 300.0
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,14 @@ class Outage:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of the messages; `slowest` is the longest wait for an answer after everything was healthy (s)."""
+    """What became of the messages. `lost` were acknowledged and not stored, `unanswered` still wait at the end.
+
+    `slowest` is the longest wait for an answer after everything was healthy, in seconds.
+    """
 
     acknowledged: int
     lost: int
+    unanswered: int
     answered_twice: int
     effects: int
     effects_doubled: int
@@ -109,16 +113,14 @@ def look(engine: Engine, acknowledged: set[str], outages: Sequence[Outage]) -> O
         said = session.execute(select(replies).where(replies.c.conversation_id.in_(mine))).all()
         complaints = select(TicketRow.conversation).where(TicketRow.kind == "complaint")
         opened = Counter(session.execute(complaints.where(TicketRow.conversation.in_(mine))).scalars())
-    answers = Counter(row.answers for row in said)
-    names = {(row.answers, row.name) for row in said if row.answers}
-    doubled = sum(row.answers is not None for row in said) - len(names)
-    done = {row.message_id for row in taken if row.state != WAITING and answers[row.id]}
+    texts = Counter((row.answers, row.text) for row in said if row.answers)
     done_complaints = [row for row in taken if row.intent == "complaint" and row.state == "done"]
     asked = Counter(row.conversation_id for row in done_complaints)
     return Outcome(
         acknowledged=len(acknowledged),
-        lost=len(acknowledged - done),
-        answered_twice=doubled,
+        lost=len(acknowledged - {row.message_id for row in taken}),
+        unanswered=sum(row.state == WAITING for row in taken),
+        answered_twice=sum(times > 1 for times in texts.values()),
         effects=sum(opened.values()),
         effects_doubled=sum((opened - asked).values()),
         effects_missing=sum((asked - opened).values()),

@@ -1,67 +1,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import socketio
-from sqlalchemy.engine import Engine
-from sqlalchemy.orm import Session
 
-from actions.database import transaction
-from bot.agent_tables import agents
-from bot.claims import Claims
-from bot.conversations import Conversations
-from bot.inbox import Inbox, Incoming, Stored, leave_waiting
-from bot.outbox import Outbox
-from bot.ownership import change
-from bot.rasa_client import Reply, TurnResult
-from bot.tables import conversations, messages, replies
+from bot.tables import messages
 from tests.bot.edge_for_tests import PATIENCE, Edge, Widget, edge_on
 from tests.bot.fake_rasa import FakeRasa, reply, turn
-from tests.conftest import fresh_database, order
+from tests.bot.waiting import until
 
-RESULT = TurnResult(replies=(Reply(name="utter_echo", language="de", text="echo"),), language="de")
 OFFER = turn(reply("Sicher?", buttons=[{"title": "Ja", "payload": "/affirm"}, {"title": "Nein", "payload": "/deny"}]))
-
-
-def until(happened: Callable[[], bool], within: float = 15) -> None:
-    """Wait until something another process or thread does has happened."""
-    deadline = time.monotonic() + within
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.01)
-
-
-def store(engine: Engine, text: str, *, channel: str = "rest") -> Stored:
-    """Store a message of the one customer here, without any edge."""
-    conversation = Conversations(engine).open(channel, sender="anna", market="de-DE")
-    incoming = Incoming(channel, conversation.id, conversation.id, text, text, "de-DE", None)
-    return Inbox(engine).store(incoming)[0]
-
-
-def state_of(engine: Engine, message: Stored) -> str:
-    return Inbox(engine).state(message.key)
-
-
-def agent(session: Session) -> int:
-    """Return a new agent's id."""
-    row = {"name": "Ada", "password_hash": "", "role": "agent", "available": True, "created_at": datetime.now(UTC)}
-    return int(session.execute(agents.insert().values(row)).inserted_primary_key[0])
-
-
-@contextmanager
-def away(server: str, url: str) -> Iterator[None]:
-    """Shut a PostgreSQL database to everybody for a while."""
-    name = url.rpartition("/")[2]
-    order(server, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-    order(server, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")  # noqa: S608
-    yield
-    order(server, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
 
 
 def marks(rasa: FakeRasa) -> list[bool]:
@@ -225,146 +175,6 @@ def test_every_delivery_five_times_and_twenty_at_once_is_processed_once(edge: Ed
 
     assert {answer.json()[0]["text"] for answer in answers} == {f"echo nr {one}" for one in ids}
     assert sorted(edge.rasa.texts()) == sorted(f"nr {one}" for one in set(ids))
-
-
-def test_two_edges_share_the_work_and_each_message_is_answered_once_in_order(
-    database_url: str, rasa: FakeRasa, tmp_path: Path
-) -> None:
-    jobs = [(sender, number) for number in range(4) for sender in "abcdef"]
-    with edge_on(database_url, rasa, tmp_path) as one, edge_on(database_url, rasa, tmp_path) as two:
-        with ThreadPoolExecutor(12) as pool:
-            sent = [
-                pool.submit(edge.say, f"{sender} {number}", sender=sender, message_id=str(number))
-                for sender, number in jobs
-                for edge in (one, two)
-            ]
-            answers = [each.result() for each in sent]
-        assert {answer.status_code for answer in answers} == {200}
-        assert sorted(rasa.texts()) == sorted(f"{sender} {number}" for sender, number in jobs)
-        assert rasa.overlaps == 0
-        for conversation in {row.conversation_id for row in one.rows(messages)}:
-            stored = sorted(
-                (row for row in one.rows(messages) if row.conversation_id == conversation), key=lambda row: row.number
-            )
-            asked = [each["message"] for each in rasa.asked if each["sender"] == conversation]
-            assert asked == [row.text for row in stored]
-
-
-def test_an_edge_learns_of_what_another_has_stored(database_url: str, rasa: FakeRasa, tmp_path: Path) -> None:
-    with edge_on(database_url, rasa, tmp_path) as edge:
-        stored = store(edge.engine, "hallo")  # as an edge that died right after
-
-        until(lambda: state_of(edge.engine, stored) == "done")
-    assert rasa.texts() == ["hallo"]
-
-
-def test_a_dead_edges_conversation_is_taken_over_when_its_claim_has_run_out(engine: Engine) -> None:
-    stored = store(engine, "eins")
-    store(engine, "zwei")
-    dead, other = Claims(engine, lease=0.3), Claims(engine, lease=5)
-    assert dead.take(9) == [stored.conversation]
-    assert dead.next(stored.conversation).text == "eins"
-    assert other.take(9) == []
-    dead.renew([stored.conversation])
-    until(lambda: other.take(9) == [stored.conversation])
-
-    assert dead.next(stored.conversation) is None, "who lost the claim does not go on"
-    taken = other.next(stored.conversation)
-    assert (taken.text, taken.key) == ("eins", stored.key)
-    assert Outbox(engine).finish(taken, RESULT, button=False)
-    assert other.next(stored.conversation).text == "zwei"
-
-
-def test_a_turn_that_two_edges_ran_is_answered_once(engine: Engine) -> None:
-    stored = store(engine, "eins")
-    with ThreadPoolExecutor(2) as pool:
-        said = list(pool.map(lambda _: Outbox(engine).finish(stored, RESULT, button=False), range(2)))
-
-    assert sorted(len(one) for one in said) == [0, 1]
-
-
-def test_a_message_stored_while_its_claim_is_given_back_is_not_forgotten(engine: Engine) -> None:
-    claims, outbox = Claims(engine), Outbox(engine)
-    first = store(engine, "0")
-    with ThreadPoolExecutor(2) as pool:
-        for number in range(1, 30):
-            taken = claims.take(1)
-            message = claims.next(first.conversation)
-            assert taken and message, number
-            outbox.finish(message, RESULT, button=False)
-            ended = pool.submit(claims.next, first.conversation)
-            store(engine, str(number))
-            if ended.result():  # it was stored before the claim was given back, which therefore was kept
-                claims.give_all_back()
-
-
-def test_who_waits_for_rasa_reads_one_moment_then_of_a_human_and_then_the_answer(edge: Edge) -> None:
-    edge.rasa.go_on.clear()
-    with Widget(edge.url) as widget:
-        widget.begin()
-        widget.say("hallo", "m1")
-        widget.say("noch da?", "m2")
-        assert widget.hear("bot_uttered")["text"] == "one_moment in de"
-        assert widget.hear("bot_uttered")["text"] == "rasa_down in de"
-        row = edge.rows(conversations)[0]
-        assert (row.status, row.handoff_reason, row.ticket) == ("queued", "rasa_down", None)
-        assert edge.rasa.texts() == ["hallo"], "the next message does not overtake"
-        edge.rasa.go_on.set()
-        assert widget.hear("bot_uttered")["text"] == "echo hallo"
-        assert widget.hear("bot_uttered")["text"] == "echo noch da?"
-
-
-def test_an_agent_who_takes_the_conversation_is_not_interrupted_by_a_late_answer(edge: Edge) -> None:
-    edge.rasa.go_on.clear()
-    with Widget(edge.url) as widget:
-        widget.begin()
-        widget.say("hallo", "m1")
-        widget.say("noch da?", "m2")
-        while widget.hear("bot_uttered")["metadata"]["name"] != "edge_rasa_down":
-            continue
-        conversation = edge.rows(conversations)[0].id
-        with transaction(edge.engine) as session:
-            change(session, conversation, "agent", at=datetime.now(UTC), reason="claimed", agent=agent(session))
-            leave_waiting(session, conversation)
-        edge.rasa.go_on.set()
-        until(lambda: edge.rows(conversations)[0].lease_by is None)
-
-    assert {row.state for row in edge.rows(messages)} == {"agent"}
-    assert "utter_echo" not in {row.name for row in edge.rows(replies)}
-    assert edge.rasa.texts() == ["hallo"]
-
-
-def test_a_notice_is_said_once_however_many_edges_try_the_turn(database: str, rasa: FakeRasa, tmp_path: Path) -> None:
-    rasa.go_on.clear()
-    for _ in range(2):
-        with edge_on(database, rasa, tmp_path) as edge:
-            if not edge.rows(messages):
-                store(edge.engine, "hallo", channel="widget")
-            until(lambda: "edge_one_moment" in {row.name for row in edge.rows(replies)})
-            until(lambda: edge.rows(messages)[0].attempts > 0)
-    with edge_on(database, rasa, tmp_path) as edge:
-        until(lambda: "edge_rasa_down" in {row.name for row in edge.rows(replies)})
-        rasa.go_on.set()
-        until(lambda: edge.rows(messages)[0].state == "done")
-        names = [row.name for row in edge.rows(replies)]
-    assert names == ["edge_one_moment", "edge_rasa_down", "utter_echo"]
-
-
-@pytest.mark.postgresql
-def test_while_the_database_is_away_nothing_is_acknowledged_and_afterwards_all_is_answered(
-    postgresql_server: str, rasa: FakeRasa, tmp_path: Path
-) -> None:
-    with fresh_database(postgresql_server) as url, edge_on(url, rasa, tmp_path) as edge, Widget(edge.url) as widget:
-        widget.begin()
-        with away(postgresql_server, url):
-            refused = edge.say("hallo", message_id="m1")
-            with pytest.raises(socketio.exceptions.TimeoutError):
-                widget.socket.call("user_uttered", {"message": "hallo", "metadata": {"message_id": "m2"}}, timeout=1)
-        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
-        assert rasa.asked == []
-        assert edge.say("hallo", message_id="m1").json()[0]["text"] == "echo hallo"
-        assert widget.say("hallo", "m2")["ok"]
-        assert widget.hear("bot_uttered")["text"] == "echo hallo"
 
 
 def test_what_was_not_answered_is_taken_up_after_a_restart(database: str, rasa: FakeRasa, tmp_path: Path) -> None:
