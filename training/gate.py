@@ -5,7 +5,7 @@ answer the same resampled rows) must lie wholly on the bad side of the margin. S
 
 * a *language* falls: the interval of its accuracy's difference, in points, ends below -1; so for intents (the adapter's
   own decision, out-of-scope counting as a label) and for sentiment; languages with fewer than 30 rows are not judged;
-* an *intent* with at least 50 rows falls in the same way, over all languages;
+* an *intent* with at least 50 rows in the languages that the adapter serves falls in the same way;
 * *calibration* breaks: the interval of the difference of the expected calibration error begins above +1, in a language
   that the adapter serves;
 * the *labels* that it learned from look poisoned (`training/poison.py`).
@@ -95,8 +95,10 @@ def judge(
         findings.append(_fall(f"sentiment in {language}", with_sentiment, *felt, ROWS_A_LANGUAGE, chance))
         if language in served_languages:
             findings.append(_calibration(language, truth, serving, candidate, here, chance))
-    for intent in sorted(set(truth.intents) - {""}):
-        findings.append(_fall(f"intent {intent}", truth.intents == intent, *right, ROWS_AN_INTENT, chance))
+    # What no customer meets may shift between intents, as long as no language falls in all.
+    met = np.isin(truth.languages, list(served_languages))
+    for intent in sorted(set(truth.intents[met]) - {""}):
+        findings.append(_fall(f"intent {intent}", met & (truth.intents == intent), *right, ROWS_AN_INTENT, chance))
     return Verdict(tuple(finding for finding in findings if finding is not None), labels)
 
 
