@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from bot.channels.wechat import WeChat
 from bot.tables import messages
 from tests.bot.channels.conftest import Shop
 from tests.bot.channels.masses import Door, deliver_again_and_again, forged, malformed, wrong_value
@@ -28,7 +29,9 @@ IDS = 60  # 500 in `python -m tests.benchmarks.channels`
 @pytest.fixture(scope="module")
 def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     opened = Door(tmp_path_factory.mktemp("door"))
-    yield opened
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WeChat, "answers_within", 0.0)  # nobody answers here
+        yield opened
     opened.close()
 
 
