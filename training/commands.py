@@ -63,6 +63,8 @@ def train(options: argparse.Namespace) -> None:
         parent=init.name if init else None,
     )
     write_adapter(trainer, result, name=options.output.name, lineage=lineage, target=options.output)
+    if options.market:
+        _note_labels(options.output, training, options.market)
     _say(result.metrics)
 
 

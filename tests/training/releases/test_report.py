@@ -27,9 +27,9 @@ class Links(HTMLParser):
         self.found: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        # Within an SVG, `#name` refers to the page itself.
+        # Within an SVG, `#name` refers to the page itself, and `data:` holds what it names.
         wanted = {name: value or "" for name, value in attrs if name in ("src", "href", "xlink:href", "data", "srcset")}
-        self.found += [value for value in wanted.values() if not value.startswith("#")]
+        self.found += [value for value in wanted.values() if not value.startswith(("#", "data:"))]
         if tag in ("script", "link", "iframe", "object"):
             self.found.append(tag)
 
