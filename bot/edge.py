@@ -46,6 +46,7 @@ from bot.handoff import Handoff
 from bot.handoff_watch import HandoffWatch
 from bot.identity import Identity, load_secret
 from bot.inbox import Inbox
+from bot.left_to_agents import LeftToAgents
 from bot.logs import configure_logs
 from bot.metrics import Metrics
 from bot.outbox import Outbox
@@ -162,6 +163,7 @@ def make_edge(
     shop = load_shop(settings.shop, engine) if settings.shop else SqlShop(engine)
     handoff = Handoff(engine, texts, markets)
     watch = HandoffWatch(engine, handoff, markets, desk.dispatch.deliver_soon)
+    left_to_agents = LeftToAgents(engine, rasa)
 
     messaging = Messaging(desk)
 
@@ -171,7 +173,9 @@ def make_edge(
         desk.dispatch.start()
         messaging.start()
         watch.start()
+        left_to_agents.start()
         yield
+        await left_to_agents.stop()
         await watch.stop()
         await desk.dispatch.stop()
         await messaging.stop()

@@ -1,7 +1,7 @@
 """Rasa's end of the wire from the edge: the only channel that Rasa listens to, on loopback, behind a secret.
 
-`POST /webhooks/polydesk/webhook` runs one turn, `POST /webhooks/polydesk/greeting` gives the opening replies. The forms
-stand in docs/architecture.md. No text is logged.
+`POST /webhooks/polydesk/webhook` runs one turn, `…/greeting` gives the opening replies, `…/understanding` tells what a
+message is taken for and keeps nothing. The forms stand in docs/architecture.md. No text is logged.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sanic.request import Request
 from sanic.response import HTTPResponse
 from sanic.response import json as json_response
 
-from bot.rasa_turn import CHANNEL_NAME, Turn, TurnFailed, run_turn
+from bot.rasa_turn import CHANNEL_NAME, Turn, TurnFailed, run_turn, understand
 from nlu.markets import Markets, load_markets
 
 SECRET_VARIABLE = "POLYDESK_RASA_SECRET"  # noqa: S105 - a name, not a secret
@@ -67,6 +67,10 @@ class PolydeskChannel(InputChannel):  # type: ignore[misc]
         async def webhook(request: Request) -> HTTPResponse:
             return await self._answer(request, markets, _run)
 
+        @blueprint.route("/understanding", methods=["POST"])
+        async def understanding(request: Request) -> HTTPResponse:
+            return await self._answer(request, markets, _understand)
+
         @blueprint.route("/greeting", methods=["POST"])
         async def greeting(request: Request) -> HTTPResponse:
             return await self._answer(request, markets, _greet)
@@ -84,7 +88,7 @@ class PolydeskChannel(InputChannel):  # type: ignore[misc]
         if not _agent_is_ready(request.app):
             return json_response({"error": "the model is not loaded"}, status=503)
         try:
-            body = _checked(request, markets, is_turn=work is _run)
+            body = _checked(request, markets, is_turn=work is not _greet)
         except BadRequest as error:
             return json_response({"error": str(error)}, status=400)
         try:
@@ -115,12 +119,21 @@ def _checked(request: Request, markets: Markets, *, is_turn: bool) -> dict[str, 
 
 
 async def _run(app: Sanic, body: dict[str, Any], markets: Markets) -> dict[str, Any]:
-    turn = Turn(body["sender"], body["message"], body["message_id"], body["metadata"])
-    result = await run_turn(app.ctx.agent, turn)
-    parsed = result.parse_data
+    result = await run_turn(app.ctx.agent, _turn(body))
+    return {"replies": result.replies, **_understood(result.parse_data, body)}
+
+
+async def _understand(app: Sanic, body: dict[str, Any], markets: Markets) -> dict[str, Any]:
+    return {"replies": [], **_understood(await understand(app.ctx.agent, _turn(body)), body)}
+
+
+def _turn(body: dict[str, Any]) -> Turn:
+    return Turn(body["sender"], body["message"], body["message_id"], body["metadata"])
+
+
+def _understood(parsed: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
     intent = parsed.get("intent") or {}
     return {
-        "replies": result.replies,
         "intent": intent.get("name"),
         "confidence": intent.get("confidence"),
         "language": (parsed.get("language") or {}).get("code", "und"),

@@ -120,6 +120,10 @@ class RasaClient:
         """Have one message answered in so many seconds; raises `TurnFailed` or `RasaUnavailable`."""
         return _decode(await self._post("webhook", msgspec.json.encode(turn), within=within), TurnResult)
 
+    async def understand(self, turn: Turn, *, within: float) -> TurnResult:
+        """Return what a message is taken for, without replies and without a trace; raises as a turn does."""
+        return _decode(await self._post("understanding", msgspec.json.encode(turn), within=within), TurnResult)
+
     async def greeting(self, conversation: str, *, market: str, language_hint: str | None) -> tuple[Reply, ...]:
         """Return the opening replies; raises as a turn does."""
         body = {"sender": conversation, "metadata": {"market": market, "language_hint": language_hint}}

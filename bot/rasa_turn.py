@@ -64,6 +64,14 @@ async def run_turn(agent: Agent, turn: Turn, *, within: float = TURN_WITHIN) -> 
             raise TurnFailed(f"not done in {within:.0f} s") from error
 
 
+async def understand(agent: Agent, turn: Turn) -> dict[str, Any]:
+    """Return what a message is taken for, and keep nothing of it: it is a person's to answer, not the bot's."""
+    tracker = await agent.processor.get_tracker(turn.sender)
+    message = UserMessage(turn.text, None, turn.sender, None, CHANNEL_NAME, turn.message_id, turn.metadata)
+    understood: dict[str, Any] = await agent.processor.parse_message(message, tracker)
+    return understood
+
+
 async def _run(processor: StrictProcessor, turn: Turn) -> DialogueStateTracker:
     tracker: DialogueStateTracker = await processor.get_tracker(turn.sender)
     if not _events_of(tracker, turn.message_id):

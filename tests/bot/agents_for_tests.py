@@ -75,12 +75,14 @@ class Desk:
         with transaction(self.engine) as session:
             session.execute(agent_sessions.update().values(seen_at=self.clock()))
 
-    def conversation(self, *, market: str = "de-DE", queued: bool = True, reason: str = "wish") -> str:
+    def conversation(
+        self, *, market: str = "de-DE", queued: bool = True, reason: str = "wish", ticket: str | None = "T1"
+    ) -> str:
         """Begin a conversation with one message that the bot has answered; by default it waits for an agent."""
         key = Conversations(self.engine).open("widget", market=market).id
         self.bot_answers(self.customer_writes(key), "utter_hello")
         if queued:
-            self.handoff.queue(key, reason=reason, ticket="T1")
+            self.handoff.queue(key, reason=reason, ticket=ticket)
         return key
 
     def queue_of(self, length: int) -> list[str]:
@@ -92,6 +94,10 @@ class Desk:
             rows = [{"id": key, "sender": key, "created_at": now, "status_at": now, **alike} for key in keys]
             session.execute(conversations.insert(), rows)
         return keys
+
+    def unasked(self) -> str:
+        """Begin a conversation that waits although the customer has not asked: she is told nothing by herself."""
+        return self.conversation(reason="negative", ticket=None)
 
     def customer_writes(self, conversation: str, text: str = "hello") -> Stored:
         """Have the customer write."""

@@ -48,6 +48,7 @@ class FakeRasa:
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
+        self.understood: list[str] = []
         self.script: dict[str, dict[str, Any]] = {}
         self.failing = 0
         self.failure: dict[str, Any] = {"turn": "failed"}
@@ -63,6 +64,7 @@ class FakeRasa:
                 Route("/webhooks/polydesk/", self._health),
                 Route("/webhooks/polydesk/webhook", self._turn, methods=["POST"]),
                 Route("/webhooks/polydesk/greeting", self._greet, methods=["POST"]),
+                Route("/webhooks/polydesk/understanding", self._understand, methods=["POST"]),
                 Route("/health", self._actions_health),
             ]
         )
@@ -81,6 +83,11 @@ class FakeRasa:
         if self.failing:
             return JSONResponse(self.failure, status_code=503)
         return JSONResponse({"replies": [GREETING], "language": "de"})
+
+    async def _understand(self, request: Request) -> Response:
+        text = (await request.json())["message"]
+        self.understood.append(text)
+        return JSONResponse({**(self.script.get(text) or turn()), "replies": []})
 
     async def _turn(self, request: Request) -> Response:
         if request.headers.get("authorization") != f"Bearer {SECRET}":

@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+from bot.rasa_turn import Turn, understand
 from tests.dialogue.conftest import Customer
 from tests.dialogue.shop_data import ANNA, PLACED
 
@@ -52,6 +53,21 @@ def test_a_form_goes_on_where_it_was_after_a_day_with_a_person(customer: Custome
     _let_time_pass(customer, A_DAY)
     assert customer.says(f"{ANNA}") == ["utter_confirm_cancel"]
     assert customer.says("affirm: yes") == ["utter_order_cancelled"]
+
+
+def test_a_message_is_understood_without_a_trace(customer: Customer) -> None:
+    customer.says(f"cancel_order: {PLACED}")
+    turn = Turn(customer.name, "get_refund/angry: my money!", "m9", {"market": "de-DE", "button": False})
+    before = _events(customer)
+    understood = asyncio.run(understand(customer.agent, turn))
+    assert understood["intent"]["name"] == "get_refund"
+    assert understood["sentiment"]["name"] == "negative"
+    assert _events(customer) == before
+    assert customer.says(f"{ANNA}") == ["utter_confirm_cancel"], "the form is where it was"
+
+
+def _events(customer: Customer) -> int:
+    return len(asyncio.run(customer.agent.tracker_store.retrieve(customer.name)).events)
 
 
 def _let_time_pass(customer: Customer, seconds: float) -> None:

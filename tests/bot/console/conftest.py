@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 import pytest
@@ -14,6 +16,8 @@ from bot.console.sessions import Sessions
 from tests.bot.agents_for_tests import PASSWORD, QUICK, Desk
 from tests.bot.edge_for_tests import Edge, edge_on
 from tests.bot.fake_rasa import FakeRasa
+
+T = TypeVar("T")
 
 CSRF = re.compile(r'name="csrf" value="([^"]+)"')
 
@@ -39,6 +43,14 @@ class Browser:
 
     def sign_in(self, name: str, password: str = PASSWORD) -> httpx.Response:
         return self.send("/sign-in", page="/sign-in", name=name, password=password)
+
+
+def wait_for(look: Callable[[], T], found: Callable[[T], bool], within: float = 30.0) -> T:
+    """Look again until it is found; returns what was seen last."""
+    until = time.monotonic() + within
+    while not found(seen := look()) and time.monotonic() < until:
+        time.sleep(0.1)
+    return seen
 
 
 @pytest.fixture

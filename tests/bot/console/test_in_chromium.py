@@ -134,7 +134,8 @@ def test_a_conversation_goes_to_an_agent_and_back_while_both_look_on(
     customer.sees(TEXTS.edge("de", "handoff_handed_back"))
     customer.says("Wo ist mein Paket?")
     customer.sees("echo Wo ist mein Paket?")
-    assert [event[2] for event in desk.history(_only_conversation(desk))] == ["wish", "claimed", "handed_back"]
+    changes = [reason for before, after, reason in desk.history(_only_conversation(desk)) if before != after]
+    assert changes == ["wish", "claimed", "handed_back"]
 
 
 def test_none_of_60_attacks_runs_in_the_pages_of_customers_and_agents(
