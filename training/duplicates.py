@@ -54,8 +54,10 @@ def plain_letters(text: str) -> str:
 
 def shingles_of(plain: str) -> frozenset[str]:
     """Return the overlapping pieces of a text: three letters long, two where the script writes words as characters."""
-    size = WIDE_SHINGLE if _is_wide(plain) else SHINGLE
-    padded = f" {plain} "
+    wide = _is_wide(plain)
+    size = WIDE_SHINGLE if wide else SHINGLE
+    # Where words are not written apart, a space is only a comma that left.
+    padded = f" {plain.replace(' ', '') if wide else plain} "
     return frozenset(padded[start : start + size] for start in range(max(1, len(padded) - size + 1)))
 
 

@@ -129,14 +129,14 @@ def _add(done: Ingested, store: Store, batch: list[TranscriptMessage], *, source
 
 
 def _own_records(store: Store, market: str, what: str) -> Iterator[Record]:
-    with tqdm(desc=what, unit=" conversations", file=sys.stderr) as bar:
+    with tqdm(desc=what, unit=" conversations", file=sys.stderr, mininterval=1.0) as bar:
         for record in own.read(store.engine, market):
             bar.update()
             yield record
 
 
 def _file_records(path: Path, read: Callable[[BinaryIO], Iterator[Record]], what: str) -> Iterator[Record]:
-    with _opened(path) as file, tqdm(desc=what, unit="B", unit_scale=True, total=_size(path), file=sys.stderr) as bar:
+    with _opened(path) as file, tqdm(desc=what, unit="B", unit_scale=True, total=_size(path), file=sys.stderr, mininterval=1.0) as bar:
         for record in read(file):
             bar.update(file.tell() - bar.n)
             yield record

@@ -147,6 +147,9 @@ NOT_A_STREET = ("order_number", "tracking_number", "nothing", "phone")
 def find_addresses(message: Message) -> Iterator[Span]:
     """Give postal addresses, the parts that hang together as one span."""
     text, region = message.text, message.region
+    if not any(character.isdigit() for character in text):
+        yield from _arabic_ways(text)
+        return
     for regions, pattern in _forms():
         if pattern.flags & re.IGNORECASE and region not in regions:
             continue
@@ -156,15 +159,21 @@ def find_addresses(message: Message) -> Iterator[Span]:
     if region == "IN":
         for match in _indian().finditer(text):
             yield Span(match.start(), match.end(), "address")
+    yield from _arabic_ways(text)
     if re.search(r"[\u0621-\u064a]", text):
-        for match in _arabic().finditer(text):
-            yield Span(match.start(), match.end(), "address")
         for match in NATIONAL_SHORT.finditer(text):
             if SHORT_CUE.search(text, 0, match.start()):
                 yield Span(match.start(), match.end(), "address")
     if re.search(r"[\u4e00-\u9fff]", text):
         yield from _east_asian(message)
     yield from _postcodes(message)
+
+
+def _arabic_ways(text: str) -> Iterator[Span]:
+    """Give ways and quarters by their names, which an Arabic address may have without a number."""
+    if re.search(r"[\u0621-\u064a]", text):
+        for match in _arabic().finditer(text):
+            yield Span(match.start(), match.end(), "address")
 
 
 def _extended(text: str, end: int) -> int:
