@@ -103,13 +103,17 @@ class WidgetChannel:
 
         return guarded
 
-    async def _connect(self, sid: str, environ: dict[str, Any], auth: object = None) -> None:
-        client = environ.get("asgi.scope", {}).get("client")
+    async def _connect(self, sid: str, *_: object) -> None:
+        # A client may send events of this name and the next, whose bodies would be its own word for where it is.
+        if "address" in await self._server.get_session(sid):
+            return
+        client = self._server.get_environ(sid).get("asgi.scope", {}).get("client")
         await self._server.save_session(sid, {"address": client[0] if client else None})
         self._desk.metrics.sockets.inc()
 
     async def _disconnect(self, sid: str, *_: object) -> None:
-        self._desk.metrics.sockets.dec()
+        if not self._server.manager.is_connected(sid, "/"):
+            self._desk.metrics.sockets.dec()
 
     async def _request_session(self, sid: str, data: object) -> Answer:
         request = convert({} if data is None else data, SessionRequest)
