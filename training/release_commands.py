@@ -11,9 +11,10 @@ from typing import Any
 from nlu.adapters import DamagedAdapterError
 from nlu.encoder import find_encoder, fingerprint
 from nlu.markets import GLOBAL_ADAPTER, load_markets
-from nlu.releases import SHIPPED
+from nlu.releases import SHIPPED, Release
 from nlu.served import ServedAdapters
 from training.dataset import DatasetError, read_examples
+from training.gate import Finding
 from training.labelled import markets_served_by
 from training.promote import Candidate, adapter_name, promote
 from training.release import Releases
@@ -33,6 +34,7 @@ def promote_adapter(options: argparse.Namespace) -> None:
     for reason in release.gate["reasons"]:
         _say(f"Forced although: {reason}")
     sys.stdout.write(f"Release {release.number} (version {release.version}) serves {served_by(release.name)}.\n")
+    sys.stdout.write(differences(release))
 
 
 def roll_back(options: argparse.Namespace) -> None:
@@ -105,6 +107,14 @@ def _releases() -> Releases:
 def _all_names(releases: Releases) -> list[str]:
     adapters = [market.adapter for market in load_markets() if market.adapter]
     return list(dict.fromkeys([GLOBAL_ADAPTER, *adapters, *releases.names()]))
+
+
+def differences(release: Release) -> str:
+    """Say, a line each, what the gate measured in the languages that the release serves."""
+    languages = {language for market in markets_served_by(release.name) for language in market.languages}
+    findings = [Finding(**finding) for finding in release.gate["findings"]]
+    met = [finding for finding in findings if finding.what.rpartition(" in ")[2] in languages or not languages]
+    return "".join(f"  {finding}\n" for finding in met)
 
 
 def served_by(name: str) -> str:

@@ -39,7 +39,7 @@ from training.outcomes import BusyError, RefusedError
 from training.parents import release_folder
 from training.promote import Candidate, adapter_name, note_labels, promote
 from training.release import Lineage, Releases, write_lineage
-from training.release_commands import served_by
+from training.release_commands import differences, served_by
 from training.splits import Splits
 from training.train import Trainer, TrainingSettings
 
@@ -90,6 +90,7 @@ def main(options: argparse.Namespace) -> None:
         f"Release {release.number} (version {release.version}) serves {served_by(release.name)}; it learned from "
         f"{release.transcripts} transcripts. `rollback --market {options.market}` takes it back.\n"
     )
+    sys.stdout.write(differences(release))
 
 
 def retrain(
