@@ -24,7 +24,7 @@ SHARE = 0.25
 SHORTEST = 8
 SWITCHED_WORDS = Path(__file__).with_name("switched_words.yml")
 _EMAIL = re.compile(r"\S+@\S+\.\w+")
-_URL = re.compile(r"(?:https?://|www\.)\S+")
+_URL = re.compile(r"(?:https?://|www\.)\S*[^\s.,;!?)]")
 _NUMBER = re.compile(r"#?\b[A-Z]{0,3}-?\d{4,}\b")
 
 
