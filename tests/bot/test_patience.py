@@ -36,6 +36,14 @@ def away(server: str, url: str) -> Iterator[None]:
     order(server, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
 
 
+def hear_bot(widget: Widget) -> str:
+    """Return the bot's next words; what the edge tells those who wait for an agent is another's promise."""
+    while True:
+        body = widget.hear("bot_uttered")
+        if body["metadata"]["author"] == "bot":
+            return str(body["text"])
+
+
 def test_who_waits_for_rasa_reads_one_moment_then_of_a_human_and_then_the_answer(edge: Edge) -> None:
     edge.rasa.go_on.clear()
     with Widget(edge.url) as widget:
@@ -48,8 +56,8 @@ def test_who_waits_for_rasa_reads_one_moment_then_of_a_human_and_then_the_answer
         assert (row.status, row.handoff_reason, row.ticket) == ("queued", "rasa_down", None)
         assert edge.rasa.texts() == ["hallo"], "the next message does not overtake"
         edge.rasa.go_on.set()
-        assert widget.hear("bot_uttered")["text"] == "echo hallo"
-        assert widget.hear("bot_uttered")["text"] == "echo noch da?"
+        heard = [hear_bot(widget), hear_bot(widget)]
+    assert heard == ["echo hallo", "echo noch da?"]
 
 
 def test_an_agent_who_takes_the_conversation_is_not_interrupted_by_a_late_answer(edge: Edge) -> None:
@@ -84,7 +92,7 @@ def test_a_notice_is_said_once_however_many_edges_try_the_turn(database: str, ra
         until(lambda: "edge_rasa_down" in {row.name for row in edge.rows(replies)})
         rasa.go_on.set()
         until(lambda: edge.rows(messages)[0].state == "done")
-        names = [row.name for row in edge.rows(replies)]
+        names = [row.name for row in edge.rows(replies) if not row.name.startswith("edge_handoff")]
     assert names == ["edge_one_moment", "edge_rasa_down", "utter_echo"]
 
 
