@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from training.pii.cues import any_of, cue_of
+from training.pii.cues import NOTHING, any_of, cue_of
 from training.pii.spans import Message, Span
 
 UP, LOW = "A-ZÀ-ÖØ-Þ", "a-zß-ɏ"
@@ -140,8 +140,6 @@ JAPANESE = re.compile(
 )
 NATIONAL_SHORT = re.compile(r"(?<![A-Za-z0-9])[A-Z]{4}\d{4}(?![A-Za-z0-9])")
 SHORT_CUE = re.compile(r"العنوان|عنوان|short address|national address", re.IGNORECASE)
-# A street of one word and a number is often none: "Item 12 Place", "2 x Weg 3".
-NOT_A_STREET = ("order_number", "tracking_number", "nothing", "phone")
 
 
 def find_addresses(message: Message) -> Iterator[Span]:
@@ -154,7 +152,7 @@ def find_addresses(message: Message) -> Iterator[Span]:
         if pattern.flags & re.IGNORECASE and region not in regions:
             continue
         for match in pattern.finditer(text):
-            if cue_of(text, match.start(), match.end()) not in NOT_A_STREET:
+            if cue_of(text, match.start(), match.end()) != NOTHING:
                 yield Span(match.start(), _extended(text, match.end()), "address")
     if region == "IN":
         for match in _indian().finditer(text):

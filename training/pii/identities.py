@@ -30,7 +30,7 @@ Check = Callable[[str], bool]
 ID_CARD_WEIGHTS = (7, 3, 1)
 # Whatever stands behind "passport no." and the like, with at least so many digits: words and groups that have a digit.
 SAID = re.compile(
-    r"(?<![A-Za-z0-9])(?:[A-Z]{1,5}[ -]?|[a-z]{1,2})?\d[A-Za-z0-9]*(?:[ .\-/]{1,2}[A-Za-z]{0,2}\d[A-Za-z0-9]*){0,6}"
+    r"(?<![A-Za-z0-9])(?:[A-Z]{1,2}[ -]?|[A-Z]{3,5}-?|[a-z]{1,2})?\d[A-Za-z0-9]*(?:[ .\-/]{1,2}[A-Za-z]{0,2}\d[A-Za-z0-9]*){0,6}"
     r"(?:[ \-][A-Z])?(?!\w)"
 )
 SAID_DIGITS = 4

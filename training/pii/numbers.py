@@ -14,6 +14,8 @@ from training.pii.spans import Message, Span
 # Digits with at most a few separators between them belong to one run; letters end it.
 RUN = re.compile(r"(?<![A-Za-z0-9])(?<![A-Za-z]-)\d+(?:[ .\-/()]{1,3}\d+)*(?![A-Za-z]?\d)")
 GROUP = re.compile(r"\d+")
+# A longer row of groups is a table or a joke, and would take long to try.
+MOST_GROUPS = 24
 IBAN_START = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[ -]?\d{2}(?:[ .\-]{0,2}[A-Za-z0-9]){8,30}(?![A-Za-z0-9])")
 IBAN_SHORTEST, IBAN_LONGEST = 15, 34
 CARD_LENGTHS = range(13, 20)
@@ -45,6 +47,8 @@ def numbers(message: Message, shortest: int, longest: int) -> Iterator[Number]:
     """Give all neighbouring groups of each run with that many digits, the longest of a run first."""
     for run in RUN.finditer(message.text):
         groups = [(run.start() + group.start(), run.start() + group.end()) for group in GROUP.finditer(run[0])]
+        if len(groups) > MOST_GROUPS:
+            continue
         yield from sorted(_windows(message.text, groups, shortest, longest), key=lambda one: -len(one.digits))
 
 
