@@ -113,7 +113,8 @@ class Outbox:
             held = hold(session, conversation)
             if held.last_number == 0:
                 for reply in greeting:
-                    _add(session, held, reply, fetched=True)  # the history shows it
+                    # The widget's customers find it in their history.
+                    _add(session, held, reply, fetched=held.channel in PUSHING_CHANNELS)
 
     @staticmethod
     def say(
