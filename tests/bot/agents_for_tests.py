@@ -108,11 +108,15 @@ class Desk:
         return self.conversation(reason="negative", ticket=None)
 
     def customer_writes(self, conversation: str, text: str = "hello") -> Stored:
-        """Have the customer write."""
+        """Have the customer write, at the moment that the clock shows."""
         with self._lock:
             message_id = str(next(self._ids))
         incoming = Incoming("widget", conversation, conversation, message_id, text, "de-DE", None)
-        return self.inbox.store(incoming)[0]
+        stored = self.inbox.store(incoming)[0]
+        with transaction(self.engine) as session:
+            this = messages.c.id == stored.key
+            session.execute(messages.update().where(this).values(received_at=self.clock()))
+        return stored
 
     def bot_answers(self, message: Stored, *names: str, handoff: AskedFor | None = None) -> list[str]:
         """End the message's turn with the bot's replies; returns those that were really said."""
