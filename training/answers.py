@@ -12,7 +12,6 @@ from nlu.classifier import Classifier, Embedder
 from nlu.heads import HeadSettings, Scores
 from training.dataset import OUT_OF_SCOPE, Example
 
-BATCH_SIZE = 32
 DECISION = 0.5  # the confidence at an adapter's own threshold (nlu/heads.py)
 
 Texts = NDArray[np.str_]
@@ -64,14 +63,12 @@ class Truth:
 
 
 def score_served(classifier: Classifier, embedder: Embedder, examples: Sequence[Example]) -> Scores:
-    """Score messages in their order, in batches of like length; equal examples make equal batches."""
-    order = sorted(range(len(examples)), key=lambda place: (len(examples[place].text.encode()), place))
-    parts = []
-    for start in range(0, len(order), BATCH_SIZE):
-        rows = [examples[place] for place in order[start : start + BATCH_SIZE]]
-        parts.append(classifier.score(embedder([row.text for row in rows]), [row.language for row in rows]))
-    back = np.argsort(np.array(order, dtype=int))
-    return Scores(*(np.concatenate([getattr(part, name) for part in parts])[back] for name in Scores.__annotations__))
+    """Score messages one at a time, as customers meet the adapter.
+
+    The served form rounds by the whole batch (dynamic int8), so that in a batch answers depend on their neighbours.
+    """
+    parts = [classifier.score(embedder([example.text]), [example.language]) for example in examples]
+    return Scores(*(np.concatenate([getattr(part, name) for part in parts]) for name in Scores.__annotations__))
 
 
 def _best(probabilities: Floats, labels: Sequence[str]) -> Texts:

@@ -19,7 +19,7 @@ from training.dataset import Example
 
 CONFIDENT = 0.8  # probability of the release's intent, times that of being in scope
 NO_CHANCE = 0.01  # probability of the label
-# What is usual before a market has said anything, a little above the 1.2% of all markets' held-back messages, and how
+# What is usual before a market has said anything, a little above the 1.1% of all markets' held-back messages, and how
 # many messages that is worth. `python -m tests.benchmarks.gate` measures it, and how often batches are refused: less
 # weight spares a market that is contradicted more often than others an alarm, and lets more poison through.
 USUAL_RATE = 0.016
