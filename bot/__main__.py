@@ -30,7 +30,8 @@ environment:
   POLYDESK_SECRET        signs the widget's sessions (else var/secret, made at the first run)
   POLYDESK_SHOP          package.module:Class of another shop
   POLYDESK_PRIVACY_URL   the privacy text's address; may hold {market}
-  POLYDESK_PUBLIC_URL    where messaging providers reach the edge, if a proxy changes what they asked for
+  SHOP_URL               the page where one buys; may hold {market} (the demo shop's)
+  POLYDESK_PUBLIC_URL    where customers and messaging providers reach the edge; it stands in front of the demo's links
   WHATSAPP_…, MESSENGER_…, TELEGRAM_…, SLACK_…, TWILIO_…, LINE_…, WECHAT_…, MAIL_…   accounts; docs/channels.md
   POLYDESK_ORIGINS       sites that may show the widget, separated by commas
   POLYDESK_SENDER_RATE, POLYDESK_ADDRESS_RATE   messages a minute (240, 600)
