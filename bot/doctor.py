@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from actions.database import open_engine
+from actions.sql_shop import load_shop
 from bot.channels.accounts import NEEDS
 from bot.launcher import check_port
 from bot.rasa_files import model_file
@@ -46,6 +47,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         _adapters,
         _dialogue,
         _database,
+        _shop,
         _port,
         _redis,
         _channels,
@@ -121,6 +123,16 @@ def _database(settings: Settings) -> Finding:
     except (SQLAlchemyError, ValueError, OSError) as error:
         return Finding("database", type(error).__name__, "See that DATABASE_URL is right and the server is running.")
     return Finding("database", f"{engine.dialect.name}, {revision or 'empty: the next run makes its tables'}")
+
+
+def _shop(settings: Settings) -> Finding:
+    if settings.shop is None:
+        return Finding("shop", "the demo shop")
+    try:
+        load_shop(settings.shop, open_engine(settings.database_url))
+    except (ValueError, TypeError) as error:
+        return Finding("shop", str(error), "See that POLYDESK_SHOP names your class; docs/connect-a-shop.md has more.")
+    return Finding("shop", settings.shop)
 
 
 def _port(settings: Settings) -> Finding:

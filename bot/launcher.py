@@ -96,7 +96,8 @@ class Launcher:
 
     def _prepare_database(self, engine: Engine) -> None:
         migrate(self._settings.database_url)
-        fill_demo(engine)
+        if self._settings.shop is None:
+            fill_demo(engine)
 
     async def _launch(self, children: AsyncExitStack, name: str, *arguments: str) -> None:
         log = self._folder / f"{name}.log"
@@ -116,8 +117,11 @@ class Launcher:
         return f"http://{host}:{self._settings.port}"
 
     def _welcome(self, engine: Engine) -> None:
-        self._say(f"\nPolydesk answers at {self._address}/\n\nOrders to try:")
-        for number, email, market, status in demo_orders_to_try(engine):
+        self._say(f"\nPolydesk answers at {self._address}/")
+        orders = demo_orders_to_try(engine) if self._settings.shop is None else []
+        if orders:
+            self._say("\nOrders to try:")
+        for number, email, market, status in orders:
             self._say(f"  {number}  {email}  ({market}, {status})")
         if has_admin(engine):
             self._say(f"\nThe agents' console is at {self._address}/console/")
