@@ -8,7 +8,7 @@ export TOKENIZERS_PARALLELISM := false
 export TF_CPP_MIN_LOG_LEVEL := 3
 export SQLALCHEMY_SILENCE_UBER_WARNING := 1
 
-.PHONY: help install run test check lint bench adapters clean
+.PHONY: help install run test check lint bench bench-quality adapters clean
 help:            ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
@@ -28,6 +28,9 @@ check: lint test ## style, types, tests
 
 bench: install $(VENV)/installed-dev   ## the benchmarks; writes docs/benchmarks.md
 	$(BIN)/python -m tests.benchmarks
+
+bench-quality: install $(VENV)/installed-dev   ## what is understood how well; HOURS=n stops in time
+	$(BIN)/python -m tests.benchmarks.quality $(if $(HOURS),--hours $(HOURS))
 
 adapters: install ## train the shipped adapters again (hours)
 	$(BIN)/python -m training adapters

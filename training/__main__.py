@@ -99,6 +99,15 @@ def _parser() -> argparse.ArgumentParser:
     adapters.add_argument("--output", type=Path, default=ADAPTERS_FOLDER, metavar="DIR")
     adapters.set_defaults(module="training.recipe", function="make_shipped_adapters")
 
+    search = steps.add_parser("search", help="look for better settings of train with Optuna; goes on where it stopped")
+    search.add_argument("--data", nargs="+", type=Path, required=True, metavar="FILE_OR_FOLDER")
+    search.add_argument("--valid", type=Path, help="rows that judge a trial (default: a fifth of the data)")
+    search.add_argument("--trials", type=int, default=20, metavar="N", help="how many in all, those before included")
+    search.add_argument("--output", type=Path, default=Path("var/settings.json"), metavar="FILE.json")
+    search.add_argument("--init", choices=["none"], help="begin from nothing, and look for a rank, too")
+    search.add_argument("--seed", type=int, default=0)
+    search.set_defaults(module="training.search", function="main")
+
     language = steps.add_parser("language", help="make the short-message language model again (nlu/language.py)")
     language.set_defaults(module="training.language", function="main")
 
