@@ -1,7 +1,7 @@
 """Labels that people gave: who, when, under which release; read as what they agree on. Touches the database.
 
-    for row in labelled_messages(engine, "de-DE"):   # oldest first, with the transcript each row comes from
-        ...
+for row in labelled_messages(engine, "de-DE"):   # oldest first, with the transcript each row comes from
+    ...
 """
 
 from __future__ import annotations

@@ -88,7 +88,13 @@ def take_over_corrections(engine: Engine, market: str) -> int:
     )
     known = select(labels.c.message_id, labels.c.labeller, labels.c.at).where(labels.c.source == DESK_AGENT)
     query = (
-        select(transcript_messages.c.id, corrections.c.intent, agents.c.name, corrections.c.at, transcript_messages.c.release)
+        select(
+            transcript_messages.c.id,
+            corrections.c.intent,
+            agents.c.name,
+            corrections.c.at,
+            transcript_messages.c.release,
+        )
         .select_from(joined)
         .where(transcripts.c.source == "own", transcripts.c.market == market, transcript_messages.c.speaker == CUSTOMER)
         .order_by(corrections.c.id)

@@ -1,6 +1,6 @@
 """Asks people about the messages that the bot is least sure of: in the terminal, or through a CSV.
 
-Touches the database, the terminal and the file it is given. Each label keeps who gave it, when, and under which release.
+Touches the database, the terminal and the file it is given. Each label keeps who gave it, when, under which release.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from training.store import Store
 from training.tables import PERSON
 
 COLUMNS = ("message", "language", "text", "reasons", "suggestions", "intent", "sentiment")
-KEYS = "1-3 a suggestion, a name another intent, o out of scope, + 0 - the sentiment first, s skip, u undo, q quit, ? all"
+KEYS = (
+    "1-3 a suggestion, a name another intent, o out of scope, + 0 - the sentiment first, s skip, u undo, q quit, ? all"
+)
 SENTIMENT_KEYS = {"+": "positive", "0": "neutral", "-": "negative"}
 Ask = Callable[[str], str]
 Say = Callable[[str], None]
@@ -116,9 +118,7 @@ class Session:
         return None
 
     def _give(self, question: Question, intent: str, sentiment: str | None) -> None:
-        label = Label(
-            question.message, intent, sentiment, self.labeller, PERSON, datetime.now(UTC), question.release
-        )
+        label = Label(question.message, intent, sentiment, self.labeller, PERSON, datetime.now(UTC), question.release)
         self.done.append((question, give_label(self.engine, label)))
 
 

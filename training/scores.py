@@ -1,7 +1,7 @@
 """What the serving adapters say of messages that may be asked about. Touches the encoder and the served adapters.
 
-    score = AdapterScorer(market)
-    for scored in score(["wo ist mein paket"], ["de"]): ...
+score = AdapterScorer(market)
+for scored in score(["wo ist mein paket"], ["de"]): ...
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Puts transcripts into the database, once each, and takes a person's out again. Touches the database and a key's file.
 
-    store = Store.from_environment()
-    store.add(messages, source="csv", market="de-DE")
+store = Store.from_environment()
+store.add(messages, source="csv", market="de-DE")
 """
 
 from __future__ import annotations

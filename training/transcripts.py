@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -136,7 +135,10 @@ def _own_records(store: Store, market: str, what: str) -> Iterator[Record]:
 
 
 def _file_records(path: Path, read: Callable[[BinaryIO], Iterator[Record]], what: str) -> Iterator[Record]:
-    with _opened(path) as file, tqdm(desc=what, unit="B", unit_scale=True, total=_size(path), file=sys.stderr, mininterval=1.0) as bar:
+    with (
+        _opened(path) as file,
+        tqdm(desc=what, unit="B", unit_scale=True, total=_size(path), file=sys.stderr, mininterval=1.0) as bar,
+    ):
         for record in read(file):
             bar.update(file.tell() - bar.n)
             yield record

@@ -1,4 +1,5 @@
-"""Made-up personal data of each market, in sentences of its language: where it stands is known. Seeded, so repeatable."""
+# ruff: noqa: E501 - tables of forms, one market a line
+"""Made-up personal data of each market, in sentences of its language: where it stands is known, and it is repeatable."""
 
 from __future__ import annotations
 
@@ -164,7 +165,12 @@ def _dni(maker: Maker) -> str:
     digits = maker._filled("%#######")
     letter = "TRWAGMYFPDXBNJZSQVHLCKE"[int(digits) % 23]
     return maker.chance.choice(
-        [digits + letter, f"{digits}-{letter}", f"{digits[:2]}.{digits[2:5]}.{digits[5:]}-{letter}", f"{digits} {letter}"]
+        [
+            digits + letter,
+            f"{digits}-{letter}",
+            f"{digits[:2]}.{digits[2:5]}.{digits[5:]}-{letter}",
+            f"{digits} {letter}",
+        ]
     )
 
 
@@ -195,8 +201,24 @@ PHONES = {
     "ar-SA": ["05########", "+966 5# ### ####", "00966 5########", "05# ### ####", "+9665########", "011 4######", "5########", "0 5# ### ## ##", "9200#####"],
     "zh-CN": ["138########", "+86 139 #### ####", "010-6#######", "159-####-####", "0086 186########", "021 5#######", "177 #### ####", "(0755) 8#######", "400-8##-####", "+86137########"],
 }  # fmt: skip
-SAUDI_ADDRESSES = ["شارع الملك فهد، حي العليا، الرياض %####", "حي النرجس، شارع ##، مبنى ####", "طريق الأمير سلطان، جدة %####", "ص.ب %###، الدمام %####", "شارع التحلية، عمارة ##، شقة #"]
-ORDERS = ["#####", "%######", "%#######", "??-%####", "ORD-%#####", "FR-%####", "AB%#######", "%##-#######-#######", "R%#####"]
+SAUDI_ADDRESSES = [
+    "شارع الملك فهد، حي العليا، الرياض %####",
+    "حي النرجس، شارع ##، مبنى ####",
+    "طريق الأمير سلطان، جدة %####",
+    "ص.ب %###، الدمام %####",
+    "شارع التحلية، عمارة ##، شقة #",
+]
+ORDERS = [
+    "#####",
+    "%######",
+    "%#######",
+    "??-%####",
+    "ORD-%#####",
+    "FR-%####",
+    "AB%#######",
+    "%##-#######-#######",
+    "R%#####",
+]
 CARRIERS = {
     "en-US": ["1Z####W#%#########", "9400 1### #### #### #### ##", "94001#################", "TBA%###########", "RR#########US", "1Z ### ### ## #### ### #"],
     "de-DE": ["003404%#############", "JJD01%###############", "RB%########DE", "0%############", "H%##################", "1Z####W#%#########", "00340 434 #### #### ####"],

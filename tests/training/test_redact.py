@@ -40,7 +40,9 @@ def test_structured_data_is_found_whole_and_as_what_it_is(market: str) -> None:
 @pytest.mark.parametrize("market", LOCALES)
 def test_names_and_addresses_are_found_where_something_introduces_them(market: str) -> None:
     made = [case for kind in ("name", "address") for case in cases(market, kind, 20, seed=1)]
-    missed = [case.text for case in made if case.kind not in {span.kind for span in find_pii(case.text, MARKETS[market])}]
+    missed = [
+        case.text for case in made if case.kind not in {span.kind for span in find_pii(case.text, MARKETS[market])}
+    ]
     assert len(missed) <= len(made) * 0.1, missed
 
 
@@ -120,7 +122,9 @@ def test_spans_never_overlap_and_the_rest_of_the_text_stays(text: str, market: s
     assert rebuilt + text[last:] == redacted.text
 
 
-@pytest.mark.parametrize("piece", ["a", "A ", "Aa", "1", "1 ", "1-", "a.", "a@", "Rua ", "ا ", "क", "路", "1号", "Aa-", "شارع "])
+@pytest.mark.parametrize(
+    "piece", ["a", "A ", "Aa", "1", "1 ", "1-", "a.", "a@", "Rua ", "ا ", "क", "路", "1号", "Aa-", "شارع "]
+)
 def test_no_text_makes_it_slow(piece: str) -> None:
     text = piece * (2000 // len(piece))
     began = time.process_time()
@@ -132,7 +136,8 @@ def test_no_text_makes_it_slow(piece: str) -> None:
 def test_the_command_adds_the_redacted_text_and_where_what_was(tmp_path: Path) -> None:
     source, target = tmp_path / "in.csv", tmp_path / "out.csv"
     source.write_text(
-        "id,text,market\n1,write to a@b.com,en-US\n2,nothing here,\n3,Ruf an: 0171 2345678,de-DE\n4,,fr-FR\n", encoding="utf-8"
+        "id,text,market\n1,write to a@b.com,en-US\n2,nothing here,\n3,Ruf an: 0171 2345678,de-DE\n4,,fr-FR\n",
+        encoding="utf-8",
     )
     command = [sys.executable, "-m", "training", "redact", "--input", str(source), "--output", str(target)]
     subprocess.run(command, check=True)

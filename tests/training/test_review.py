@@ -17,7 +17,15 @@ from bot.agent_tables import agents, corrections
 from bot.tables import conversations, messages, ratings, replies
 from nlu.rows import RowsError
 from training.labels import Label, disagreements, give_label, labelled_messages
-from training.queue import CORRECTED, DISAGREEMENT, LOW_MARGIN, SECOND_OPINION, THUMB_DOWN, questions, take_over_corrections
+from training.queue import (
+    CORRECTED,
+    DISAGREEMENT,
+    LOW_MARGIN,
+    SECOND_OPINION,
+    THUMB_DOWN,
+    questions,
+    take_over_corrections,
+)
 from training.review import Session, list_disagreements, read_labels, write_queue
 from training.scores import Scored
 from training.store import Store, TranscriptMessage
@@ -52,7 +60,9 @@ class Scripted:
 
 def store_texts(engine: Engine, texts: Sequence[str], *, origins: Sequence[int] | None = None) -> list[int]:
     said = [
-        TranscriptMessage(f"c{n}", f"k{n}", "customer", text, at=NOW, consent="yes", origin=origins[n] if origins else None)
+        TranscriptMessage(
+            f"c{n}", f"k{n}", "customer", text, at=NOW, consent="yes", origin=origins[n] if origins else None
+        )
         for n, text in enumerate(texts)
     ]
     Store(engine, "s" * 32).add(said, source="own", market="de-DE")
@@ -153,7 +163,10 @@ def test_two_labellers_who_disagree_are_both_kept_listed_and_not_learned_from(en
         give_label(engine, Label(message, intent, "neutral", labeller, "person", NOW, "de-DE@7"))
     assert labelled_messages(engine, "de-DE") == []
     (divided,) = disagreements(engine, "de-DE")
-    assert {(label.labeller, label.intent) for label in divided.labels} == {("mia", "track_refund"), ("tom", "track_order")}
+    assert {(label.labeller, label.intent) for label in divided.labels} == {
+        ("mia", "track_refund"),
+        ("tom", "track_order"),
+    }
     lines: list[str] = []
     list_disagreements(engine, "de-DE", lines.append)
     assert any("tom, 2026-05-04: track_order" in line for line in lines)
@@ -250,5 +263,12 @@ def _conversation_at_the_desk(engine: Engine) -> tuple[int, int]:
 
 def _required(table: object, given: dict[str, object]) -> dict[str, object]:
     """Values for the columns of an agent that must not be empty and do not matter here."""
-    fill = {"password": "x", "password_hash": "x", "enabled": True, "disabled": False, "available": False, "email": "k@e.com"}
+    fill = {
+        "password": "x",
+        "password_hash": "x",
+        "enabled": True,
+        "disabled": False,
+        "available": False,
+        "email": "k@e.com",
+    }
     return {name: value for name, value in fill.items() if name in table.c and name not in given}  # type: ignore[attr-defined]

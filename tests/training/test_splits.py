@@ -12,7 +12,27 @@ from training.duplicates import plain_letters, shingles_of, similarity, without_
 from training.splits import grown_labels, split_by_customer_and_time
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-WORDS = "parcel invoice refund size colour address late broken wrong please today where my order the a need help with".split()
+WORDS = [
+    "parcel",
+    "invoice",
+    "refund",
+    "size",
+    "colour",
+    "address",
+    "late",
+    "broken",
+    "wrong",
+    "please",
+    "today",
+    "where",
+    "my",
+    "order",
+    "the",
+    "a",
+    "need",
+    "help",
+    "with",
+]
 
 
 @dataclass(frozen=True)

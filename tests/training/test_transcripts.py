@@ -56,8 +56,19 @@ def chatwoot(number: int, *, consent: Any = True) -> dict[str, Any]:
         "meta": {"sender": {"id": 40 + number, "name": "Ada Byron", "type": "contact"}},
         "custom_attributes": {} if consent is None else {"consent": consent},
         "messages": [
-            {"id": 10 * number, "content": f"where is order {50000 + number}", "message_type": 0, "created_at": 1767600000},
-            {"id": 10 * number + 1, "content": "one moment", "message_type": 1, "sender": {"type": "user"}, "private": False},
+            {
+                "id": 10 * number,
+                "content": f"where is order {50000 + number}",
+                "message_type": 0,
+                "created_at": 1767600000,
+            },
+            {
+                "id": 10 * number + 1,
+                "content": "one moment",
+                "message_type": 1,
+                "sender": {"type": "user"},
+                "private": False,
+            },
             {"id": 10 * number + 2, "content": "knows her from before", "message_type": 1, "private": True},
             {"id": 10 * number + 3, "content": "Conversation was resolved", "message_type": 2},
         ],
@@ -149,7 +160,9 @@ def test_only_redacted_text_and_pseudonyms_are_stored(engine: Engine, tmp_path: 
     take_in(engine, write_json(tmp_path / "a.json", [tracker("joe@example.com")]), "rasa")
     assert texts(engine) == ["I am at <email>", "thanks"]
     with reading(engine) as session:
-        stored = [str(tuple(row)) for table in (transcripts, transcript_messages) for row in session.execute(select(table))]
+        stored = [
+            str(tuple(row)) for table in (transcripts, transcript_messages) for row in session.execute(select(table))
+        ]
     assert not any("joe" in row for row in stored)
 
 
@@ -171,7 +184,9 @@ def test_a_longer_export_of_the_same_conversation_adds_what_is_new(sqlite_engine
 
 @pytest.mark.parametrize("consent", [None, False, "no", "", "perhaps"])
 def test_without_a_yes_nothing_of_a_conversation_is_stored(sqlite_engine: Engine, tmp_path: Path, consent: Any) -> None:
-    done = take_in(sqlite_engine, write_json(tmp_path / "a.json", [chatwoot(1, consent=consent), chatwoot(2)]), "chatwoot")
+    done = take_in(
+        sqlite_engine, write_json(tmp_path / "a.json", [chatwoot(1, consent=consent), chatwoot(2)]), "chatwoot"
+    )
     assert (done.conversations, done.without_consent) == (1, 1)
     assert all("50001" not in text for text in texts(sqlite_engine))
     with reading(sqlite_engine) as session:
@@ -317,7 +332,10 @@ def test_a_list_of_ten_thousand_conversations_is_read_one_by_one(tmp_path: Path)
 def test_storing_three_times_as_much_takes_no_more_memory(sqlite_engine: Engine, tmp_path: Path) -> None:
     peaks = []
     for count in (550, 1650):
-        rows = [{"conversation": f"{count}-{n // 9}", "text": f"hello {'word ' * 40}{n}", "consent": 1} for n in range(count)]
+        rows = [
+            {"conversation": f"{count}-{n // 9}", "text": f"hello {'word ' * 40}{n}", "consent": 1}
+            for n in range(count)
+        ]
         path = write_lines(tmp_path / f"{count}.jsonl", rows)
         del rows
         tracemalloc.start()

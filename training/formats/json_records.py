@@ -21,8 +21,8 @@ Numbered = tuple[int, Any]
 def read_records(file: BinaryIO, *, lists: Sequence[str]) -> Iterator[Numbered | Rejected]:
     """Give the file's records with their numbers, from 1 (of lines: the line's).
 
-    `lists` are the paths under which an object may hold its records, such as `payload` or `data.payload`; an object that
-    has none of them is a record itself.
+    `lists` are the paths under which an object may hold its records, such as `payload` or `data.payload`; an object
+    that has none of them is a record itself.
     """
     if is_blank(file):
         raise ArchiveError("The file is empty.")

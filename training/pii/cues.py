@@ -33,7 +33,7 @@ def any_of(section: str, key: str) -> str:
 
 
 def cue_of(text: str, start: int, end: int) -> str | None:
-    """Return the kind that the nearest cue names for what stands at `start` to `end`; "nothing" where it is nobody's."""
+    """Return the kind that the nearest cue names for what stands at `start` to `end`; "nothing" if it is nobody's."""
     before = text[max(0, start - BEFORE) : start].lower()
     breaks = [match.end() for match in BREAK.finditer(before)]
     before = before[breaks[-1] :] if breaks else before

@@ -30,7 +30,8 @@ Check = Callable[[str], bool]
 ID_CARD_WEIGHTS = (7, 3, 1)
 # Whatever stands behind "passport no." and the like, with at least so many digits: words and groups that have a digit.
 SAID = re.compile(
-    r"(?<![A-Za-z0-9])(?:[A-Z]{1,2}[ -]?|[A-Z]{3,5}-?|[a-z]{1,2})?\d[A-Za-z0-9]*(?:[ .\-/]{1,2}[A-Za-z]{0,2}\d[A-Za-z0-9]*){0,6}"
+    r"(?<![A-Za-z0-9])(?:[A-Z]{1,2}[ -]?|[A-Z]{3,5}-?"
+    r"|[a-z]{1,2})?\d[A-Za-z0-9]*(?:[ .\-/]{1,2}[A-Za-z]{0,2}\d[A-Za-z0-9]*){0,6}"
     r"(?:[ \-][A-Z])?(?!\w)"
 )
 SAID_DIGITS = 4
@@ -55,7 +56,7 @@ def is_saudi_id(digits: str) -> bool:
 
 
 def is_chinese_id(code: str) -> bool:
-    """Eighteen characters with a birthday and ISO 7064's mod 11-2; the area is not looked up, for areas are reformed."""
+    """Eighteen characters with a birthday and ISO 7064's mod 11-2; areas are reformed, and not looked up."""
     try:
         date(int(code[6:10]), int(code[10:12]), int(code[12:14]))
     except ValueError:
@@ -133,9 +134,10 @@ def find_typed_identities(message: Message) -> Iterator[Span]:
             continue
         for match in form.pattern.finditer(message.text):
             compact = re.sub(r"[ .\-/]", "", match[0]).upper()
-            if form.check(match[0] if form.check is stnr.is_valid else compact):
-                if cue_of(message.text, match.start(), match.end()) not in NOT_A_PERSONS:
-                    yield Span(match.start(), match.end(), "national_id")
+            if not form.check(match[0] if form.check is stnr.is_valid else compact):
+                continue
+            if cue_of(message.text, match.start(), match.end()) not in NOT_A_PERSONS:
+                yield Span(match.start(), match.end(), "national_id")
 
 
 def find_identities(message: Message) -> Iterator[Span]:

@@ -13,7 +13,10 @@ from training.pii.cues import WIDE, any_of, words
 from training.pii.spans import Message, Span
 
 UP, LOW = "A-ZÀ-ÖØ-ÞĀĂĄĆČĎĐĒĖĘĚĞĢĪİĶŁŃŅŇŐŒŘŚŞŠŢŤŪŮŰŹŻŽ", "a-zß-öø-ɏ"
-CAPITAL = rf"(?!I'|I |The |Ich |Der |Die |Das )(?:[{UP}]{{2,15}}(?![{LOW}])|[{UP}][{LOW}]+(?:['\-][{UP}]?[{LOW}]+|[{UP}][{LOW}]+)*|[{UP}]'[{UP}][{LOW}]+|[{UP}]\.)"
+CAPITAL = (
+    rf"(?!I'|I |The |Ich |Der |Die |Das )(?:[{UP}]{{2,15}}(?![{LOW}])|[{UP}][{LOW}]+(?:['\-][{UP}]?[{LOW}]+"
+    rf"|[{UP}][{LOW}]+)*|[{UP}]'[{UP}][{LOW}]+|[{UP}]\.)"
+)
 PARTICLE = r"(?:von|van|der|den|de|da|do|dos|das|del|della|di|la|le|du|bin|ibn|al|el|al-|zu|y|e)"
 LATIN_NAME = rf"{CAPITAL}(?: (?:{PARTICLE} ){{0,2}}{CAPITAL}){{0,3}}"
 LATIN_PAIR = rf"{CAPITAL} (?:{PARTICLE} ){{0,2}}{CAPITAL}(?: {CAPITAL})?"
@@ -24,299 +27,7 @@ ARABIC_LINKS = frozenset(["بن", "عبد", "آل", "ابو", "أبو", "ال", 
 # Titles of a degree and the like, in front of a name.
 DEGREES = r"(?:(?:Dr|Prof|Dipl|Ing|Sr|Sra|Mr|Mrs|Ms|Dott|Sig|Hr|Fr|Herr|Frau)\.?(?:-Ing\.)? )*"
 # After these people say names often, other things more often: only a first and a last name count.
-WEAK = frozenset(
-    [
-        "this is",
-        "i'm",
-        "i am",
-        "ich bin",
-        "hier ist",
-        "soy",
-        "je suis",
-        "sono",
-        "qui è",
-        "sou",
-        "sou o",
-        "sou a",
-        "eu sou o",
-        "eu sou a",
-        "call me",
-        "speaking with",
-        "spoke to",
-        "talked to",
-        "aqui é o",
-        "aqui é a",
-        "mi nombre",
-        "name is",
-        "我是",
-        "本人",
-        "私は",
-        "名前は",
-    ]
-)
 ABBREVIATIONS = frozenset({"prof", "srta", "dott", "mlle"})
-STOP_WORDS = frozenset(
-    [
-        "and",
-        "i",
-        "we",
-        "my",
-        "the",
-        "a",
-        "an",
-        "not",
-        "here",
-        "with",
-        "from",
-        "for",
-        "to",
-        "in",
-        "on",
-        "of",
-        "at",
-        "but",
-        "so",
-        "is",
-        "was",
-        "have",
-        "has",
-        "want",
-        "would",
-        "need",
-        "und",
-        "ich",
-        "mit",
-        "aus",
-        "von",
-        "der",
-        "die",
-        "das",
-        "ein",
-        "eine",
-        "nicht",
-        "y",
-        "e",
-        "et",
-        "ed",
-        "con",
-        "de",
-        "del",
-        "desde",
-        "quiero",
-        "tengo",
-        "mi",
-        "il",
-        "la",
-        "le",
-        "lo",
-        "un",
-        "una",
-        "para",
-        "por",
-        "que",
-        "eu",
-        "o",
-        "os",
-        "as",
-        "no",
-        "na",
-        "je",
-        "suis",
-        "et",
-        "non",
-        "ho",
-        "vorrei",
-        "sono",
-        "di",
-        "da",
-        "hai",
-        "hoon",
-        "hu",
-        "aur",
-        "hai",
-        "mein",
-        "meri",
-        "mera",
-        "please",
-        "bitte",
-        "por",
-        "per",
-        "qui",
-        "wegen",
-        "wollte",
-        "will",
-        "möchte",
-        "habe",
-        "hat",
-        "bin",
-        "interested",
-        "calling",
-        "writing",
-        "wrong",
-        "mal",
-        "falsch",
-        "sbagliato",
-        "errado",
-        "galat",
-        "sahi",
-        "likha",
-    ]
-)
-INDIAN_STOP = frozenset(
-    [
-        "है",
-        "हैं",
-        "हूँ",
-        "हूं",
-        "और",
-        "का",
-        "की",
-        "के",
-        "में",
-        "से",
-        "को",
-        "मेरा",
-        "मेरी",
-        "मेरे",
-        "आप",
-        "क्या",
-        "ने",
-        "पर",
-        "यह",
-        "एक",
-        "भी",
-        "तो",
-        "नहीं",
-        "बोल",
-        "रहा",
-        "रही",
-        "हो",
-        "जी",
-        "नंबर",
-        "गलत",
-        "सही",
-        "ठीक",
-        "लिखा",
-        "लिख",
-        "हटा",
-        "हटाओ",
-        "जोड़",
-        "तक",
-        "कर",
-        "दर्ज",
-        "बदल",
-        "बदलो",
-        "बदलना",
-        "बदलवाना",
-        "भी",
-        "पर",
-        "अब",
-        "कब",
-        "कहाँ",
-        "किस",
-        "इस",
-        "उस",
-        "वाला",
-        "वाली",
-        "बार",
-    ]
-)
-ARABIC_STOP = frozenset(
-    [
-        "من",
-        "في",
-        "على",
-        "الى",
-        "إلى",
-        "و",
-        "هو",
-        "هي",
-        "أريد",
-        "اريد",
-        "عندي",
-        "لدي",
-        "طلبي",
-        "رقم",
-        "رقمي",
-        "طلب",
-        "أنا",
-        "انا",
-        "ما",
-        "متى",
-        "كيف",
-        "لم",
-        "لا",
-        "هل",
-        "أبغى",
-        "ابغى",
-        "ابي",
-        "أبي",
-        "عميل",
-        "عميلة",
-        "زبون",
-        "زبونة",
-        "زعلان",
-        "منتظر",
-        "مستني",
-        "مو",
-        "مش",
-        "غير",
-        "عندكم",
-        "معي",
-        "وأريد",
-        "وعندي",
-        "ورقم",
-        "ورقمي",
-        "وطلبي",
-        "وايميلي",
-        "وبريدي",
-        "وجوالي",
-        "وأرغب",
-        "وأود",
-        "أرغب",
-        "أود",
-        "بحاجة",
-        "محتاج",
-        "محتاجة",
-        "حاب",
-        "حابة",
-        "اطلب",
-        "طالب",
-        "بنتظر",
-        "خلاص",
-        "صار",
-        "كل",
-        "كنت",
-        "لو",
-        "تم",
-        "لازم",
-        "مكتوب",
-        "مكتوبة",
-        "حرفين",
-        "غلط",
-        "صحيح",
-        "بالحساب",
-        "عندكم",
-        "ولا",
-        "مؤسسة",
-        "مؤسستي",
-        "المؤسسة",
-        "الشركة",
-        "شركة",
-        "شركتي",
-        "متجركم",
-        "المتجر",
-        "طليقي",
-        "زوجي",
-        "زوجتي",
-        "بس",
-        "يا",
-        "ياخي",
-        "مازال",
-        "لسه",
-        "لازال",
-    ]
-)
 # The hundred most frequent family names of China, and the two-character ones.
 CHINESE_SURNAME = (
     "(?:欧阳|司马|上官|诸葛|东方|夏侯|皇甫|尉迟|公孙|慕容|令狐|"
@@ -327,7 +38,8 @@ CHINESE_SURNAME = (
 )
 CHINESE_AFTER = "的想要在是有订买电手我你他她它这那请把给住，。,.!?;: \n、"
 JAPANESE_SAID = re.compile(
-    r"([\u4e00-\u9fff々\u30a0-\u30ff\u3040-\u309f]{2,8}?(?:[ 　][\u4e00-\u9fff々\u30a0-\u30ff\u3040-\u309f]{1,6})?)(?=と申します|といいます|と言います)"
+    r"([\u4e00-\u9fff々\u30a0-\u30ff\u3040-\u309f]{2,8}?(?:[ 　][\u4e00-\u9fff々\u30a0-\u30ff\u3040-\u309f]{1,6})?)"
+    r"(?=と申します|といいます|と言います)"
 )
 JAPANESE_TITLED = re.compile(
     r"(?<![お皆客])([\u4e00-\u9fff々]{2,4}|[\u30a0-\u30ff]{2,8})(?=様|さん|さま)(?<!お客)(?<!皆)(?<!奥)(?<!店員)(?<!業者)"
@@ -336,7 +48,8 @@ CHINESE_TITLED = re.compile(rf"({CHINESE_SURNAME}[\u4e00-\u9fff]{{0,2}})(?=先�
 BESIDE = re.compile(rf"(?<![{UP}{LOW}])({DEGREES}{LATIN_PAIR})\s?[,;<(\n-]\s?[<(]?$")
 # "Main Ravi Kumar bol raha hoon": this is Ravi Kumar speaking.
 INDIAN_SPEAKING = re.compile(
-    rf"(?<!\S)(?:मैं|में|main|mai|mein) ((?:{DEVANAGARI}|[A-Za-z]+)(?: (?:{DEVANAGARI}|[A-Za-z]+)){{0,2}}?)(?= (?:बोल|bol))",
+    rf"(?<!\S)(?:मैं|में|main|mai|mein) ((?:{DEVANAGARI}|[A-Za-z]+)(?: (?:{DEVANAGARI}"
+    rf"|[A-Za-z]+)){{0,2}}?)(?= (?:बोल|bol))",
     re.IGNORECASE,
 )
 END = r"\s*[.!,]?\s*(?=\n|$)"
@@ -369,9 +82,14 @@ def find_names_beside(message: Message, others: Sequence[Span]) -> Iterator[Span
 
 
 @cache
+def _set(key: str) -> frozenset[str]:
+    return frozenset(words()["names"][key])
+
+
+@cache
 def _introductions() -> tuple[tuple[re.Pattern[str], bool], ...]:
-    strong = [word for word in words()["names"]["introductions"] if word not in WEAK]
-    weak = [word for word in words()["names"]["introductions"] if word in WEAK]
+    strong = [word for word in words()["names"]["introductions"] if word not in _set("weak_introductions")]
+    weak = [word for word in words()["names"]["introductions"] if word in _set("weak_introductions")]
     return tuple(
         (re.compile("|".join(map(_alone, some)), re.IGNORECASE), is_weak)
         for some, is_weak in ((strong, False), (weak, True))
@@ -393,7 +111,7 @@ def _introduced(text: str, start: int, *, weak: bool) -> Iterator[Span]:
         yield from _other_script(text, start, weak=weak)
     elif not weak:
         small = re.compile(SMALL_NAME).match(text, start)
-        taken = _until(small[0].split(" "), STOP_WORDS) if small else []
+        taken = _until(small[0].split(" "), _set("not_names_latin")) if small else []
         if taken:
             yield Span(start, start + len(" ".join(taken)), "name")
 
@@ -412,10 +130,10 @@ def _other_script(text: str, start: int, *, weak: bool) -> Iterator[Span]:
     if rare and not weak:
         yield Span(start, rare.end(), "name")
         return
-    for script, stop in ((DEVANAGARI, INDIAN_STOP), (ARABIC, ARABIC_STOP)):
+    for script, stop in ((DEVANAGARI, "not_names_devanagari"), (ARABIC, "not_names_arabic")):
         match = re.compile(rf"{script}(?: {script}){{0,6}}").match(text, start)
         if match:
-            taken = _first_two(_until(match[0].split(" "), stop))
+            taken = _first_two(_until(match[0].split(" "), _set(stop)))
             if taken and not weak:
                 yield Span(start, start + len(" ".join(taken)), "name")
 

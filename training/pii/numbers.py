@@ -1,4 +1,4 @@
-"""Groups of digits as people type them, and the numbers of banks: IBAN and cards, by their checksums. Touches nothing."""
+"""Groups of digits as people type them, and the numbers of banks: IBAN and cards, by checksum. Touches nothing."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ MOST_GROUPS = 24
 IBAN_START = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[ -]?\d{2}(?:[ .\-]{0,2}[A-Za-z0-9]){8,30}(?![A-Za-z0-9])")
 IBAN_SHORTEST, IBAN_LONGEST = 15, 34
 CARD_LENGTHS = range(13, 20)
-# First digits and lengths of the card schemes (ISO/IEC 7812): American Express, Diners, JCB, Visa, Mastercard, Discover,
-# Maestro, UnionPay, RuPay, Elo and Mir.
+# First digits and lengths of the card schemes (ISO/IEC 7812): American Express, Diners, JCB, Visa, Mastercard,
+# Discover, Maestro, UnionPay, RuPay, Elo and Mir.
 CARD = re.compile(
     r"3[47]\d{13}|3(?:0[0-5]|[68]\d)\d{11,16}|35\d{14,17}|(?:2131|1800)\d{11}|4\d{12}(?:\d{3}){0,2}"
     r"|5[0-8]\d{11,17}|2[2-7]\d{14}|6\d{12,18}|8[12]\d{14}"

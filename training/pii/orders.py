@@ -11,13 +11,19 @@ from training.pii.numbers import numbers
 from training.pii.spans import Message, Span
 
 EDGE_BEFORE, EDGE_AFTER = r"(?<![A-Za-z0-9])", r"(?![A-Za-z0-9])"
-# UPS; the postal unions' S10 (Correios, EMS, La Poste, Royal Mail, Speed Post); DHL; Amazon; Hermes; Colissimo; Correos;
-# SF, YTO, STO, JD, J&T, Cainiao, ZTO, Yunda; Ekart; Royal Mail; Asendia; Poste Italiane; Yamato's and Sagawa's 12 digits are below.
+# UPS; the postal unions' S10 (Correios, EMS, La Poste, Royal Mail, Speed Post); DHL; Amazon; Hermes; Colissimo;
+# Correos; SF, YTO, STO, JD, J&T, Cainiao, ZTO, Yunda; Ekart; Asendia; Poste Italiane.
 CARRIERS = re.compile(
     EDGE_BEFORE
-    + r"(?:1Z(?: ?[0-9A-Z]){16}|[A-Z]{2} ?\d{3} ?\d{3} ?\d{3} ?[A-Z]{2}|[A-Z]{2} ?\d{8} ?\d ?[A-Z]{2}|[A-Z]{2}(?: ?\d{2}){4} ?\d ?[A-Z]{2}"
-    r"|JJD ?\d(?: ?\d){9,19}|JVGL ?\d{8,24}|GM ?\d{14,20}|3S[A-Z0-9]{10,16}|TBA ?\d{12}|H\d{19}|[0-9][A-Z] ?\d{5} ?\d{5} ?\d"
-    r"|P[A-Z0-9]{5}\d{12,17}[A-Z]|SF ?\d{4} ?\d{4} ?\d{4,5}|SF ?\d{12,15}|(?:YT|JT|JD[A-Z]{0,2}|STO|ZTO|DPK|YD|LP|HTKY|UC|CN[A-Z]?)\d{11,16}"
+    + 
+        r"(?:1Z(?: ?[0-9A-Z]){16}|[A-Z]{2} ?\d{3} ?\d{3} ?\d{3} ?[A-Z]{2}|[A-Z]{2} ?\d{8} ?\d ?[A-Z]{2}"
+        r"|[A-Z]{2}(?: ?\d{2}){4} ?\d ?[A-Z]{2}"
+    
+        r"|JJD ?\d(?: ?\d){9,19}|JVGL ?\d{8,24}|GM ?\d{14,20}|3S[A-Z0-9]{10,16}|TBA ?\d{12}|H\d{19}"
+        r"|[0-9][A-Z] ?\d{5} ?\d{5} ?\d"
+    
+        r"|P[A-Z0-9]{5}\d{12,17}[A-Z]|SF ?\d{4} ?\d{4} ?\d{4,5}|SF ?\d{12,15}|(?:YT|JT|JD[A-Z]{0,2}|STO|ZTO"
+        r"|DPK|YD|LP|HTKY|UC|CN[A-Z]?)\d{11,16}"
     r"|JDVA\d{10,14}|JDVC\d{10,14}|FMP[PC]\d{10}|[0-9]UW[0-9A-Z]{10}|[A-Z]{5}\d{9,12})"
     + EDGE_AFTER,
     re.IGNORECASE,
@@ -40,7 +46,8 @@ NAMED_TRACKING = re.compile(
 TRACKING_DIGITS = 6
 HASH = re.compile(r"(?<![\w&])#\s?([A-Za-z]{0,4}-?\d[A-Za-z0-9-]{2,19})(?![\w-])")
 MEASURE = re.compile(
-    r"\s?(?:mah|mm|cm|km|ml|kg|mg|kw|kwh|watt|w|v|hz|rpm|btu|lm|lumens?|pcs|px|dpi|gb|mb|tb|stück|x\d|%|°|件|个|米|克|毫安|人|次|天|年)(?![A-Za-z])",
+    r"\s?(?:mah|mm|cm|km|ml|kg|mg|kw|kwh|watt|w|v|hz|rpm|btu|lm|lumens?|pcs|px|dpi|gb|mb|tb|stück|x\d|%"
+    r"|°|件|个|米|克|毫安|人|次|天|年)(?![A-Za-z])",
     re.IGNORECASE,
 )
 YEAR = re.compile(r"(?:19|20)\d{2}")
@@ -66,9 +73,10 @@ def find_tracking_numbers(message: Message) -> Iterator[Span]:
 def find_long_numbers(message: Message) -> Iterator[Span]:
     """Give numbers that are too long for anything else, as a carrier's."""
     for number in numbers(message, 14, 34):
-        if number.whole and LONG_DIGITS.fullmatch(number.digits):
-            if cue_of(message.text, number.start, number.end) not in ("order_number", "nothing"):
-                yield Span(number.start, number.end, "tracking_number")
+        if not number.whole or not LONG_DIGITS.fullmatch(number.digits):
+            continue
+        if cue_of(message.text, number.start, number.end) not in ("order_number", "nothing"):
+            yield Span(number.start, number.end, "tracking_number")
 
 
 def find_typed_orders(message: Message) -> Iterator[Span]:
@@ -80,9 +88,10 @@ def find_typed_orders(message: Message) -> Iterator[Span]:
 def find_order_numbers(message: Message) -> Iterator[Span]:
     """Give what nlu.entities takes for an order number, and shorter ones where a word or a # says that they are."""
     for match in NAMED.finditer(message.text):
-        if _is_free(message, match.start(), match.end()) and not _is_year(message, match.start(), match.end()):
-            if cue_of(message.text, match.start(), match.end()) == "order_number":
-                yield Span(match.start(), match.end(), "order_number")
+        if not _is_free(message, match.start(), match.end()) or _is_year(message, match.start(), match.end()):
+            continue
+        if cue_of(message.text, match.start(), match.end()) == "order_number":
+            yield Span(match.start(), match.end(), "order_number")
     for match in HASH.finditer(message.text):
         if _is_free(message, match.start(1), match.end(1)):
             yield Span(match.start(1), match.end(1), "order_number")

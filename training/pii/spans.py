@@ -36,8 +36,8 @@ class Span:
 class Message:
     """A message as finders read it.
 
-    `text` has ASCII digits and punctuation whatever the script, and no invisible marks; `offsets` says where each of its
-    characters stood in the original. `region` is the country of the market (ISO 3166), None when it is not known.
+    `text` has ASCII digits and punctuation whatever the script, and no invisible marks; `offsets` says where each of
+    its characters stood in the original. `region` is the country of the market (ISO 3166), None when it is not known.
     """
 
     text: str
