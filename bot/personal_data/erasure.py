@@ -22,6 +22,7 @@ from actions.tables import AuditRow
 from bot.personal_data.places import ERASED, Person
 from bot.personal_data.tracker import Tracker
 from bot.tables import conversations, erasures
+from training.tables import transcripts
 
 HOLDS = timedelta(minutes=2)  # how long nobody answers in conversations that are being erased
 TURNS_END_WITHIN = 30.0  # seconds
@@ -70,7 +71,7 @@ class Erasure:
     def erase(self, person: Person, *, method: str = "erase") -> Erased:
         """Erase a person's data, after whatever an earlier erasure has left; raises `Busy`."""
         done = self.end_begun()
-        if person.conversations or person.transcripts:
+        if self._is_there(person):
             self._hold(person.conversations)
             self._begin(person, method)
             done.add(self.end_begun())
@@ -84,6 +85,15 @@ class Erasure:
         for row in begun:
             done.add(self._end(row))
         return done
+
+    def _is_there(self, person: Person) -> bool:
+        """Tell whether something is left of a person who was looked up before earlier erasures were ended."""
+        found = (
+            select(conversations.c.id).where(conversations.c.id.in_(person.conversations)),
+            select(transcripts.c.id).where(transcripts.c.id.in_(person.transcripts)),
+        )
+        with reading(self._engine) as session:
+            return any(session.execute(query.limit(1)).first() is not None for query in found)
 
     def _begin(self, person: Person, method: str) -> None:
         row = {
