@@ -45,7 +45,7 @@ from training.train import Trainer, TrainingSettings
 
 STATE = "state.json"
 CANDIDATE = "candidate"
-CLOSE_TO_THE_PARENT = TrainingSettings(learning_rate=4e-4, hold=0.005, replay_share=0.2)
+CLOSE_TO_THE_PARENT = TrainingSettings(learning_rate=4e-4, hold=0.005, replay_share=0.5)
 
 
 @dataclass(frozen=True)
