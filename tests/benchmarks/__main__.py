@@ -33,11 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--turns", type=int, default=200, help="turns measured of each bot")
     options = parser.parse_args(arguments)
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="polydesk-bench-") as folder:
         throughput = measure_throughput(Path(folder))
         ours = measure_polydesk(Path(folder), turns=options.turns)
         theirs = measure_starter_bot(Path(folder), turns=options.turns)
-    write_report(throughput, ours, theirs)
+    write_report(throughput, ours, theirs, load=load)
     sys.stdout.write(f"{REPORT} is written.\n")
     return 0
 
@@ -59,16 +60,17 @@ def measure_throughput(folder: Path) -> float:
     return ROWS / (time.perf_counter() - began)
 
 
-def write_report(throughput: float, ours: Figures, theirs: Figures) -> None:
-    """Put the tables between the marks of the report; what else stands there is left."""
+def write_report(throughput: float, ours: Figures, theirs: Figures, *, load: float) -> None:
+    """Put the table between the marks of the report; what else stands there is left. `load` is the machine's before."""
     machine = f"{os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GB, {platform.machine()}"
     lines = [
         MARK,
         "## Speed, start and memory",
         "",
-        f"`make bench`, {datetime.now(UTC):%Y-%m-%d}, {machine}. Both bots one after the other in one run, the same",
-        f"number of turns ({ours.turns}), one customer at a time. The starter bot is what `rasa init` makes (DIET and",
-        "TED), over Rasa's REST channel; Polydesk is measured at the widget's socket, its database included.",
+        f"`make bench`, {datetime.now(UTC):%Y-%m-%d}, {machine}, load {load:.1f} before. Both bots one after the",
+        f"other, in one run, the same number of turns ({ours.turns}), one customer at a time. The starter bot is what",
+        "`rasa init` makes (DIET and TED), over Rasa's REST channel; Polydesk is measured at the widget's socket, its",
+        "database included.",
         "",
         "| | Polydesk | Rasa's starter bot | ratio |",
         "|---|---|---|---|",
