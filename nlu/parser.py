@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -16,7 +15,6 @@ from nlu.markets import GLOBAL_ADAPTER, Market, Markets, load_markets, message_l
 from nlu.served import ServedAdapters
 
 UNDETERMINED = "und"
-BATCH_SIZE = 32
 
 
 @dataclass(frozen=True)
@@ -88,20 +86,13 @@ class Parser:
         return self.parse_many([request])[0]
 
     def parse_many(self, requests: Iterable[Request]) -> list[Prediction]:
-        """Understand messages in order; those of one adapter go through the encoder in batches of like length."""
+        """Understand messages in order.
+
+        Each goes through the encoder alone, also where there are many: dynamic int8 scales by the whole batch, so that
+        a message's answer would hang on its neighbours, and be two or three points worse than alone.
+        """
         routed = [self._route(request) for request in requests]
-        groups: dict[str, list[int]] = defaultdict(list)
-        for position, message in enumerate(routed):
-            if message.request.text.strip():
-                groups[message.adapter].append(position)
-        predictions: dict[int, Prediction] = {}
-        for adapter, positions in groups.items():
-            positions.sort(key=lambda position: len(routed[position].request.text.encode()))
-            for start in range(0, len(positions), BATCH_SIZE):
-                batch = positions[start : start + BATCH_SIZE]
-                answers = self._classify(adapter, [routed[position] for position in batch])
-                predictions.update(zip(batch, answers, strict=True))
-        return [predictions.get(position) or _empty(message) for position, message in enumerate(routed)]
+        return [self._classify(message) if message.request.text.strip() else _empty(message) for message in routed]
 
     def _route(self, request: Request) -> _Routed:
         market = self.markets[request.market] if request.market else None
@@ -118,26 +109,21 @@ class Parser:
         )
         return _Routed(request, market, detected, language, self.markets.adapter_for(language, market))
 
-    def _classify(self, adapter: str, messages: Sequence[_Routed]) -> list[Prediction]:
-        classifier = self.adapters[adapter]
-        batch = self.adapters.embedder([message.request.text for message in messages])
-        scores = classifier.score(batch, [message.language for message in messages])
-        intents, sentiments = classifier.heads.settings.intents, classifier.heads.settings.sentiments
-        return [
-            Prediction(
-                text=message.request.text,
-                language=message.detected,
-                treated_as=message.language,
-                market=message.request.market,
-                adapter=classifier.name,
-                adapter_version=classifier.version,
-                ranking=_ranking(scores, row, intents),
-                out_of_scope=round(float(scores.out_of_scope[row]), 4),
-                sentiment=_best(scores.sentiments[row], sentiments),
-                entities=tuple(find_entities(message.request.text)),
-            )
-            for row, message in enumerate(messages)
-        ]
+    def _classify(self, message: _Routed) -> Prediction:
+        classifier = self.adapters[message.adapter]
+        scores = classifier.score(self.adapters.embedder([message.request.text]), [message.language])
+        return Prediction(
+            text=message.request.text,
+            language=message.detected,
+            treated_as=message.language,
+            market=message.request.market,
+            adapter=classifier.name,
+            adapter_version=classifier.version,
+            ranking=_ranking(scores, classifier.heads.settings.intents),
+            out_of_scope=round(float(scores.out_of_scope[0]), 4),
+            sentiment=_best(scores.sentiments[0], classifier.heads.settings.sentiments),
+            entities=tuple(find_entities(message.request.text)),
+        )
 
 
 @dataclass(frozen=True)
@@ -165,11 +151,11 @@ def _empty(message: _Routed) -> Prediction:
     )
 
 
-def _ranking(scores: Scores, row: int, intents: Sequence[str]) -> tuple[Label, ...]:
+def _ranking(scores: Scores, intents: Sequence[str]) -> tuple[Label, ...]:
     """Rank the intents; all confidences are scaled as the best one's is, so that their order and ratios stay."""
-    probabilities = scores.intents[row]
+    probabilities = scores.intents[0]
     top = float(probabilities.max(initial=1e-9))
-    scale = float(scores.confidence[row]) / top
+    scale = float(scores.confidence[0]) / top
     order = np.argsort(-probabilities)
     return tuple(Label(intents[index], round(float(probabilities[index]) * scale, 4)) for index in order)
 
