@@ -86,10 +86,14 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--market", help="the market the adapter is for; its language is that of rows without one")
     help_init = "default: global with --market, else an adapter made to begin from"
     train.add_argument("--init", choices=["global", "none"], help=help_init)
-    train.add_argument("--method", choices=["lora", "adalora", "ia3", "prefix"], default="lora")
+    train.add_argument("--method", choices=["lora", "adalora", "ia3", "prefix"], default="lora",
+                       help="prefix can predict and be measured, not served: it cannot be merged")
     train.add_argument("--valid", type=Path, help="rows to calibrate and measure on (default: a part of the data)")
     train.add_argument("--epochs", type=int, help="default: by the number of rows")
     train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--settings", type=Path, metavar="FILE.json", help="settings of training, as search writes them")
+    help_log = "write progress to OUTPUT.log; wandb stays offline"
+    train.add_argument("--log", choices=["tensorboard", "wandb"], help=help_log)
     train.set_defaults(module="training.commands", function="train")
 
     adapters = steps.add_parser("adapters", help="make the shipped adapters again: global, then each market's")

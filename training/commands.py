@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +21,28 @@ from nlu.markets import GLOBAL_ADAPTER, load_markets, message_language
 from nlu.rows import COLUMNS, read_rows, write_rows
 from nlu.served import ServedAdapters
 from training.adapter import Lineage, write_adapter
+from training.augment import DEFAULT_KINDS
 from training.dataset import OUT_OF_SCOPE, DatasetError, Example, read_examples
 from training.fit import Plan, fit
 from training.predict import AdapterPredictor
 from training.promote import note_labels
+from training.settings import read_settings
+from training.tracking import Log, tracked
 from training.train import Trainer, TrainingSettings
 
 LANGUAGE_SHARE = 0.1
 OWN_EXAMPLES = Path("training/examples")
 START_ADAPTER = "start"
-MARKET_SETTINGS = TrainingSettings(epochs=3, learning_rate=5e-4, hold=0.005, replay_share=0.2)
+# Hindi and Arabic are often typed in Latin letters; what redaction leaves in transcripts is read as what it stands for.
+MARKET_KINDS = (*DEFAULT_KINDS, "transliteration", "transliteration", "transliteration", "placeholders")
+MARKET_SETTINGS = TrainingSettings(
+    epochs=3,
+    learning_rate=5e-4,
+    hold=0.005,
+    replay_share=0.2,
+    augmentations=MARKET_KINDS,
+    augmentation_share=0.5,
+)
 STEPS_AT_LEAST, EPOCHS_AT_MOST, EPOCHS_AT_LEAST = 700, 40, 3
 
 
@@ -39,6 +52,9 @@ def train(options: argparse.Namespace) -> None:
     validation = in_market_language(read_examples([options.valid]), options.market) if options.valid else None
     init = _start(options)
     settings = MARKET_SETTINGS if options.market and init else TrainingSettings()
+    settings = replace(settings, epochs=_epochs(len(training), settings))
+    if options.settings:
+        settings = read_settings(options.settings, settings)
     plan = Plan(
         training,
         validation,
@@ -47,16 +63,13 @@ def train(options: argparse.Namespace) -> None:
     )
     trainer, result = fit(
         plan,
-        replace(
-            settings,
-            epochs=options.epochs or _epochs(len(training), settings),
-            method=options.method,
-            seed=options.seed,
-        ),
+        replace(settings, epochs=options.epochs or settings.epochs, method=options.method, seed=options.seed),
         init=init,
         scratch=options.output.with_name(f".{options.output.name}.progress"),
-        run=run_with_bar,
+        run=partial(run_with_bar, log=options.log, folder=options.output.with_name(f"{options.output.name}.log")),
     )
+    if not trainer.is_main:
+        return
     lineage = Lineage(
         sources=dict(Counter(example.source for example in trainer.examples)),
         command=" ".join(["python -m training", *sys.argv[1:]]),
@@ -96,10 +109,11 @@ def predict(options: argparse.Namespace) -> None:
     write_rows(options.output, rows, answers, [*COLUMNS, "pred_decision"])
 
 
-def run_with_bar(trainer: Trainer, name: str) -> None:
-    """Train under a progress bar on standard error."""
-    with tqdm(total=trainer.total_steps, desc=name, unit="step", mininterval=1.0) as bar:
-        for progress in trainer.steps():
+def run_with_bar(trainer: Trainer, name: str, *, log: Log | None = None, folder: Path | None = None) -> None:
+    """Train under a progress bar on standard error, and with a `log` into `folder`."""
+    steps = tracked(trainer, log, folder / name) if folder else trainer.steps()
+    with tqdm(total=trainer.total_steps, desc=name, unit="step", mininterval=1.0, disable=not trainer.is_main) as bar:
+        for progress in steps:
             bar.update(progress.step - bar.n)
             bar.set_postfix(loss=f"{progress.loss:.3f}", refresh=False)
 

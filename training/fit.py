@@ -8,6 +8,8 @@ itself is then trained on all rows. Many rows: a tenth is held back and calibrat
 from __future__ import annotations
 
 import random
+import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +20,7 @@ from training.calibrate import transfer
 from training.dataset import OUT_OF_SCOPE, Example, labels_of, split
 from training.outliers import borrow_outliers
 from training.predict import pool
+from training.probe import probe_heads
 from training.train import Trainer, TrainingSettings
 
 FEW_ROWS = 2500
@@ -25,6 +28,8 @@ VALIDATION_SHARE = 0.1
 CALIBRATION_SHARE = 0.2
 LEFT_OUT_INTENTS = 0.2
 INTENTS_TO_LEAVE_OUT = 5
+NAMED_BELOW = 20
+WORD = re.compile(r"[^\W\d_]{3}")
 BORROWED_SHARE, BORROWED_AT_MOST = 0.5, 1000
 
 Run = Callable[[Trainer, str], None]
@@ -49,7 +54,11 @@ def fit(
     """
 
     def make(rows: Sequence[Example], place: str) -> Trainer:
-        return Trainer(rows, replay=plan.replay, settings=settings, init=init, scratch=scratch / place)
+        rows = [*rows, *label_names(rows)]
+        trainer = Trainer(rows, replay=plan.replay, settings=settings, init=init, scratch=scratch / place)
+        if init is None:
+            probe_heads(trainer)
+        return trainer
 
     borrowed = _borrowed(plan, settings.seed)
     shown, kept = _halves(borrowed, settings.seed)
@@ -68,6 +77,21 @@ def fit(
     run(trainer, "training")
     heads = transfer(measured.heads.settings, uncalibrated(trainer))
     return trainer, Calibrated(heads, measured.metrics)
+
+
+def label_names(examples: Sequence[Example]) -> list[Example]:
+    """Return a row for each intent of few rows whose name says what it means: "delay in delivery".
+
+    Labels are words that somebody chose for their meaning (label semantics, Luo et al. 2021, arXiv:2105.10956).
+    """
+    counts = Counter(example.intent for example in examples if example.intent and example.intent != OUT_OF_SCOPE)
+    spoken = {intent: _spoken(intent) for intent, count in counts.items() if count < NAMED_BELOW}
+    return [Example(text, intent, source="label names") for intent, text in spoken.items() if WORD.search(text)]
+
+
+def _spoken(label: str) -> str:
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", label)  # cancelOrder
+    return " ".join(re.split(r"[\s_./:-]+", parted)).strip().lower()
 
 
 def _borrowed(plan: Plan, seed: int) -> list[Example]:
