@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--data", nargs="+", type=Path, required=True, metavar="FILE_OR_FOLDER")
     train.add_argument("--output", type=Path, required=True, metavar="DIR")
     train.add_argument("--market", help="the market the adapter is for; its language is that of rows without one")
-    help_init = "default: global with --market, else an adapter made to begin from"
+    help_init = "default: global with --market, else none"
     train.add_argument("--init", choices=["global", "none"], help=help_init)
     train.add_argument("--method", choices=["lora", "adalora", "ia3", "prefix"], default="lora",
                        help="prefix can predict and be measured, not served: it cannot be merged")

@@ -23,7 +23,7 @@ from nlu.served import ServedAdapters
 from training.adapter import Lineage, write_adapter
 from training.augment import DEFAULT_KINDS
 from training.dataset import OUT_OF_SCOPE, DatasetError, Example, read_examples
-from training.fit import Plan, fit
+from training.fit import Plan, fit, settings_for
 from training.predict import AdapterPredictor
 from training.promote import note_labels
 from training.settings import read_settings
@@ -32,7 +32,6 @@ from training.train import Trainer, TrainingSettings
 
 LANGUAGE_SHARE = 0.1
 OWN_EXAMPLES = Path("training/examples")
-START_ADAPTER = "start"
 # Hindi and Arabic are often typed in Latin letters; what redaction leaves in transcripts is read as what it stands for.
 MARKET_KINDS = (*DEFAULT_KINDS, "transliteration", "transliteration", "transliteration", "placeholders")
 MARKET_SETTINGS = TrainingSettings(
@@ -43,7 +42,6 @@ MARKET_SETTINGS = TrainingSettings(
     augmentations=MARKET_KINDS,
     augmentation_share=0.5,
 )
-STEPS_AT_LEAST, EPOCHS_AT_MOST, EPOCHS_AT_LEAST = 700, 40, 3
 
 
 def train(options: argparse.Namespace) -> None:
@@ -51,8 +49,7 @@ def train(options: argparse.Namespace) -> None:
     training = in_market_language(read_examples(options.data), options.market)
     validation = in_market_language(read_examples([options.valid]), options.market) if options.valid else None
     init = _start(options)
-    settings = MARKET_SETTINGS if options.market and init else TrainingSettings()
-    settings = replace(settings, epochs=_epochs(len(training), settings))
+    settings = MARKET_SETTINGS if options.market and init else settings_for(len(training))
     if options.settings:
         settings = read_settings(options.settings, settings)
     plan = Plan(
@@ -135,21 +132,17 @@ def _note_labels(adapter: Path, learned: Sequence[Example], market: str) -> None
 
 
 def _start(options: argparse.Namespace) -> Path | None:
-    """Return the adapter to begin from: for a market the global one; for other labels the start, made for that.
+    """Return the adapter to begin from: for a market the global one, else none.
 
-    Both are LoRA adapters of the default encoder: another method or encoder begins from nothing, unless told otherwise.
+    The global adapter's vectors tell its own intents apart and little else: other labels are learned better from the
+    bare encoder's (docs/benchmarks.md).
     """
-    if options.init == "none":
+    if (options.init or ("global" if options.market else "none")) == "none":
         return None
-    folder = ADAPTERS_FOLDER / (GLOBAL_ADAPTER if options.init == "global" or options.market else START_ADAPTER)
-    try:
-        manifest = read_manifest(folder, encoder=fingerprint(find_encoder()))
-        if manifest.method != options.method:
-            raise DatasetError(f"{folder} is a {manifest.method} adapter: --method {options.method} needs --init none.")
-    except (DamagedAdapterError, DatasetError):
-        if options.init or options.market:
-            raise
-        return None
+    folder = ADAPTERS_FOLDER / GLOBAL_ADAPTER
+    manifest = read_manifest(folder, encoder=fingerprint(find_encoder()))
+    if manifest.method != options.method:
+        raise DatasetError(f"{folder} is a {manifest.method} adapter: --method {options.method} needs --init none.")
     return folder
 
 
@@ -162,12 +155,6 @@ def _own_examples(training: Sequence[Example]) -> list[Example]:
     told = Counter(row.language or detector.detect(row.text).code for row in training[:: len(training) // 500 + 1])
     spoken = {language for language, count in told.items() if count >= LANGUAGE_SHARE * told.total()}
     return [example for example in read_examples([OWN_EXAMPLES]) if example.language in spoken]
-
-
-def _epochs(rows: int, settings: TrainingSettings) -> int:
-    """Enough epochs that even a few rows are learned, few enough that many end in time."""
-    wanted = round(STEPS_AT_LEAST * settings.batch_size / max(rows, 1))
-    return max(EPOCHS_AT_LEAST, min(EPOCHS_AT_MOST, wanted))
 
 
 def _other_markets_examples(code: str, own: Sequence[Example]) -> list[Example]:

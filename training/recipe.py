@@ -1,7 +1,7 @@
 """How the shipped adapters are made: three stages, as the design says; resumable, progress kept beside the output.
 
-1. *start*: once over many kinds of requests, so that a few examples of a new kind are enough later: the public intent
-   data in English (CLINC150, bitext) and `training/examples/`. It is shipped too: other label sets begin from it;
+1. *start*: once over many kinds of requests, the public intent data in English (CLINC150, bitext) and
+   `training/examples/`; not shipped;
 2. *global*: all languages of `training/examples/`, replaying bitext and the sentiment of UMSAB's tweets;
 3. each market from global, on its own language's examples, held close to it, replaying the other markets'. Every
    other one of its held-back messages is learned from here, too; the rest calibrates and measures.
@@ -17,14 +17,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from nlu.adapters import MANIFEST
 from nlu.markets import GLOBAL_ADAPTER, load_markets
 from training.adapter import Lineage, finish
-from training.commands import MARKET_SETTINGS, OWN_EXAMPLES, START_ADAPTER, run_with_bar
+from training.commands import MARKET_SETTINGS, OWN_EXAMPLES, run_with_bar
 from training.dataset import Example, read_examples, split
+from training.held_back import HELD_BACK, halves
 from training.train import Trainer, TrainingSettings
 
 PUBLIC_DATA = Path("../shared/data")
-HELD_BACK = OWN_EXAMPLES / "held_back"
 START_SETTINGS = TrainingSettings(epochs=1)
 GLOBAL_SETTINGS = TrainingSettings(epochs=3, replay_share=0.4)
 BITEXT_ROWS_AN_INTENT = 100
@@ -48,10 +49,8 @@ def make_shipped_adapters(options: argparse.Namespace) -> None:
     folder: Path = options.output
     command = "python -m training adapters" + "".join(f" --without {name}" for name in options.without)
     markets = [row.adapter for row in load_markets() if row.adapter]
-    wanted = set(options.only) or {START_ADAPTER, GLOBAL_ADAPTER, *markets}
+    wanted = set(options.only) or {GLOBAL_ADAPTER, *markets}
     scratch = Path("var/training")
-    if START_ADAPTER in wanted:
-        _train_start(sources, folder, scratch, command)
     if GLOBAL_ADAPTER in wanted:
         _train_global(sources, folder, scratch, command)
     for market in load_markets():
@@ -99,20 +98,22 @@ def _renamed(example: Example) -> Example:
     return replace(example, intent=f"clinc150.{example.intent}", language="en")
 
 
-def _train_start(sources: Sources, folder: Path, scratch: Path, command: str) -> None:
+def _train_start(sources: Sources, target: Path, scratch: Path, command: str) -> None:
     rows = [*sources.clinc150, *sources.bitext, *sources.own]
     trainer = Trainer(rows, settings=START_SETTINGS, scratch=scratch / ".start")
-    run_with_bar(trainer, START_ADAPTER)
+    run_with_bar(trainer, target.name)
     lineage = Lineage(_counts(rows), command)
-    finish(trainer, name=START_ADAPTER, validation=sources.held_back, lineage=lineage, target=folder / START_ADAPTER)
+    finish(trainer, name=target.name, validation=sources.held_back, lineage=lineage, target=target)
 
 
 def _train_global(sources: Sources, folder: Path, scratch: Path, command: str) -> None:
     replay = [*sources.umsab, *sources.bitext]
-    start = folder / START_ADAPTER
+    start = scratch / "start"
+    if not (start / MANIFEST).exists():
+        _train_start(sources, start, scratch, command)
     trainer = Trainer(sources.own, replay=replay, settings=GLOBAL_SETTINGS, init=start, scratch=scratch / ".global")
     run_with_bar(trainer, GLOBAL_ADAPTER)
-    lineage = Lineage(_counts([*sources.own, *replay]), command, parent=START_ADAPTER)
+    lineage = Lineage(_counts([*sources.own, *replay]), command, parent=start.name)
     finish(
         trainer, name=GLOBAL_ADAPTER, validation=sources.held_back, lineage=lineage, target=folder / GLOBAL_ADAPTER
     )
@@ -124,11 +125,7 @@ def _counts(rows: Sequence[Example]) -> dict[str, int]:
 
 def _train_market(name: str, language: str, sources: Sources, folder: Path, scratch: Path, command: str) -> None:
     own = [example for example in sources.own if example.language == language]
-    held_back = sorted(
-        (example for example in sources.held_back if example.language == language),
-        key=lambda example: (example.intent or "", example.sentiment or ""),
-    )
-    learned, validation = held_back[::2], held_back[1::2]
+    learned, validation = halves([example for example in sources.held_back if example.language == language])
     tweets = [example for example in sources.umsab if example.language == language]
     tweets = random.Random(0).sample(tweets, min(len(tweets), TWEETS_A_MARKET))  # noqa: S311 - not for secrets
     trainer = Trainer(
