@@ -110,7 +110,7 @@ class IdentityKey:
             raise IdentityRefused("expired") from error
         except (jwt.InvalidTokenError, UnicodeError) as error:
             raise IdentityRefused("signature") from error
-        except (msgspec.ValidationError, Refusal, OverflowError) as error:  # the last: `exp` is infinite
+        except (msgspec.ValidationError, Refusal) as error:
             raise IdentityRefused("form") from error
 
 

@@ -103,7 +103,7 @@ def test_a_private_keys_signature_is_checked_with_its_public_key_alone(private: 
         (signed(orders=[{"number": "204511"}]), "form"),
         (signed(orders=["1"] * 51), "form"),
         (signed(exp=10**18), "form"),
-        (signed(exp=float("inf")), "form"),
+        (signed(exp=float("inf")), "signature"),
         (signed(exp=float("nan")), "signature"),
     ],
 )
