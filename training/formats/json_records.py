@@ -15,6 +15,8 @@ import ijson  # type: ignore[import-untyped]
 from training.formats import ArchiveError, Rejected, is_blank
 
 LONGEST_LINE = 32 * 2**20
+# A longer first line is taken for the whole of a JSON that has no line ends, and not read at once.
+LONGEST_FIRST_LINE, BEGINNING = 2**20, 64
 Numbered = tuple[int, Any]
 
 
@@ -69,10 +71,10 @@ def plain_number(value: Any) -> str:
 
 def _is_lines(file: BinaryIO) -> bool:
     """Whether each line is a record: the first is a whole object, and another one follows."""
-    first = file.readline(LONGEST_LINE)
-    second = file.readline(LONGEST_LINE)
+    first = file.readline(LONGEST_FIRST_LINE)
+    second = file.readline(BEGINNING)
     file.seek(0)
-    if not first.lstrip(b"\xef\xbb\xbf \t").startswith(b"{"):
+    if not first.endswith(b"\n") or not first[:BEGINNING].lstrip(b"\xef\xbb\xbf \t").startswith(b"{"):
         return False
     try:
         json.loads(first.decode("utf-8-sig"))

@@ -111,7 +111,7 @@ def _talk(number: int, row: Mapping[str, Any]) -> Talk:
         raise BrokenRecordError("the row has fewer fields than the header")
     named = {str(name).strip().lower(): value for name, value in row.items()}
     values = {field: _first(named, names) for field, names in COLUMNS.items()}
-    text = text_of(values["text"])
+    text = text_of("" if values["text"] is None else values["text"])
     if not text:
         raise BrokenRecordError("the text is empty")
     moment = read_moment(values["at"])

@@ -34,7 +34,9 @@ def find_phones(message: Message) -> Iterator[Span]:
     """Give international numbers, numbers of the market's country, and what somebody says is a telephone."""
     for number in numbers(message, SHORTEST, LONGEST):
         start = _with_prefix(message.text, number.start)
-        if message.is_shielded(start, number.end) or not _is_phone(message, number, start):
+        # A date that is only a part of the number is none: 681-04-09-64.
+        is_date = any(first <= start and number.end <= last for first, last in message.shielded)
+        if is_date or not _is_phone(message, number, start):
             continue
         extension = EXTENSION.match(message.text, number.end)
         yield Span(start, extension.end() if extension else number.end, "phone")
