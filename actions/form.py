@@ -26,7 +26,7 @@ OFFERS = QUESTIONS_OF_OFFER | {"utter_apology"}
 LAST_WORDS = frozenset({"contact_human_agent", "goodbye"})
 # A customer who is asked for a name or a street may write anything; only a message like this is not the answer.
 CLEARLY_A_QUESTION = ("?", "？", "؟")
-CERTAIN = 0.8
+CERTAIN = 0.9
 
 Slots = dict[str, Any]
 
@@ -93,7 +93,7 @@ class Form(ShopAction):
         if self._answers_an_offer(turn):
             return []
         changes = {} if self._interrupts(turn) else self.read(turn, slots)
-        if turn.intent == "affirm" and turn.requested == CONFIRMED and not changes:
+        if turn.intent == "affirm" and turn.requested == CONFIRMED and not changes and not _asks(turn):
             changes = {CONFIRMED: True}
         if changes:
             slots.update(changes)
@@ -132,5 +132,9 @@ class Form(ShopAction):
         if turn.pressed or turn.intent == "deny":
             return True
         known = turn.intent not in {"", "nlu_fallback", self.intent}
-        asks = turn.text.rstrip().endswith(CLEARLY_A_QUESTION)
-        return asks or (known and turn.confidence >= CERTAIN)
+        return _asks(turn) or (known and turn.confidence >= CERTAIN)
+
+
+def _asks(turn: Turn) -> bool:
+    """Tell whether a message ends with a question mark: never a name, never a street, and never a yes."""
+    return turn.text.rstrip().endswith(CLEARLY_A_QUESTION)

@@ -6,6 +6,8 @@ which would obey it, unless the edge marked the message as a button that it had 
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Sequence
 from typing import Any, Optional
 
 from rasa.engine.graph import ExecutionContext, GraphComponent
@@ -18,6 +20,7 @@ from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
+from nlu.entities import Entity
 from nlu.markets import GLOBAL_ADAPTER
 from nlu.parser import UNDETERMINED, Label, Parser, Prediction, Request
 from nlu.releases import domain_intents
@@ -26,6 +29,7 @@ from nlu.served import ServedAdapters
 
 SWITCH_LANGUAGE = "switch_language"
 WORD_JOINER = "\u2060"
+PICTURE = "So"  # Unicode's category of emoji
 SMALL_TALK = ("greet", "goodbye", "thank", "affirm", "deny", "bot_challenge", "what_can_you_do")
 
 
@@ -82,8 +86,11 @@ class PolydeskNLU(GraphComponent, IntentClassifier):  # type: ignore[misc]
         prediction = self.parser.parse(request)
         two = find_second_request(self.parser, request, prediction, small_talk=SMALL_TALK) if text.strip() else None
         first = two.first if two else prediction
-        wants_language = self.parser.detector.wanted(text) is not None
-        intent = Label(SWITCH_LANGUAGE, 1.0) if wants_language else first.intent
+        intent = first.intent
+        if self.parser.detector.wanted(text) is not None:
+            intent = Label(SWITCH_LANGUAGE, 1.0)
+        elif not says_a_word(text, prediction.entities):
+            intent = Label(intent.name, 0.0)
         message.set("intent", _label(intent), add_to_output=True)
         message.set("intent_ranking", [_label(label) for label in first.ranking[:10]], add_to_output=True)
         message.set("entities", _entities(prediction), add_to_output=True)
@@ -92,6 +99,16 @@ class PolydeskNLU(GraphComponent, IntentClassifier):  # type: ignore[misc]
         _add(message, {**extras, "rest": two.rest if two else None})
         if text.lstrip().startswith("/"):
             message.set("text", WORD_JOINER + text, add_to_output=True)
+
+
+def says_a_word(text: str, entities: Sequence[Entity]) -> bool:
+    """Tell whether a message has a letter or a picture beside its entities: a bare number or e-mail wishes nothing."""
+    inside = {place for found in entities for place in range(found.start, found.end)}
+    return any(
+        character.isalpha() or unicodedata.category(character) == PICTURE
+        for place, character in enumerate(text)
+        if place not in inside
+    )
 
 
 def conversation_language(tracker: DialogueStateTracker) -> str | None:

@@ -118,9 +118,11 @@ class LanguageDetector:
         if _lead(totals) < _DECIDED and not (len(telling) == 1 and telling[0].known):
             self._add_langdetect(totals, text)
         shared = {code for code, total in totals.items() if total >= max(totals.values()) - _NEAR}
+        # One word is seldom a change of language: "hi" and "bye" are Hindi's and Arabic's, too.
+        times = 2 if len(words) == 1 else 1
         for code, weight in priors.items():
             if code in totals:
-                totals[code] += weight
+                totals[code] += times * weight
         best = max(totals, key=totals.__getitem__)
         if _lead(totals) >= _enough(telling):
             return DetectedLanguage(best, _confidence(totals))

@@ -203,6 +203,15 @@ def test_a_japanese_customer_is_served_by_the_global_adapter(polydesk: Polydesk,
     assert "￥" in customer.text or "¥" in customer.text
 
 
+def test_a_bare_email_and_a_bare_number_are_enough_to_track_an_order(polydesk: Polydesk, customer_in: Come) -> None:
+    order = polydesk.order("ar-SA", "shipped")
+    customer = customer_in("ar-SA")
+    assert customer.says(order.email) == ["utter_request_order_number"]
+    arabic_digits = order.number.translate(str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩"))
+    assert customer.says(arabic_digits)[0] == "utter_order_status"
+    assert customer.languages == {"ar"}
+
+
 def test_a_wrong_order_number_is_corrected_within_the_form(polydesk: Polydesk, customer_in: Come) -> None:
     order = polydesk.order("pt-BR", "shipped")
     customer = customer_in("pt-BR")

@@ -103,6 +103,13 @@ def test_a_change_of_mind_is_accepted(customer: Customer) -> None:
     assert status(customer, PLACED) == "placed"
 
 
+def test_a_question_is_no_yes(customer: Customer) -> None:
+    customer.says(f"cancel_order: {PLACED} {ANNA}")
+    for question in ("what?", "哪个？", "ماذا؟"):
+        assert customer.says(f"affirm: {question}") == ["utter_confirm_cancel"]
+    assert status(customer, PLACED) == "placed"
+
+
 def test_wanting_to_cancel_once_more_is_no_yes(customer: Customer) -> None:
     customer.says(f"cancel_order: {PLACED} {ANNA}")
     assert customer.says("cancel_order: dont cancel it") == ["utter_confirm_cancel"]

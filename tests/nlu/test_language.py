@@ -137,6 +137,21 @@ def test_a_prior_settles_a_shared_word(detector: LanguageDetector) -> None:
     assert detector.detect("gratis", conversation="de").code == "de"
 
 
+@pytest.mark.parametrize(("text", "language"), [("hi", "en"), ("bye", "en"), ("jo", "de"), ("stop", "de")])
+def test_one_word_that_the_markets_language_has_is_no_change_of_language(
+    detector: LanguageDetector, text: str, language: str
+) -> None:
+    assert detector.detect(text, market=language).code in (language, UNDETERMINED)
+    assert detector.detect(text, market=language, conversation=language).code == language
+
+
+@pytest.mark.parametrize(("text", "language"), [("merci", "fr"), ("danke", "de"), ("gracias", "es"), ("shukran", "ar")])
+def test_one_word_of_another_language_alone_is_that_languages(
+    detector: LanguageDetector, text: str, language: str
+) -> None:
+    assert detector.detect(text, market="en").code == language
+
+
 def test_a_prior_makes_no_word_of_a_name(detector: LanguageDetector) -> None:
     assert detector.detect("Berlin", conversation="de", hint="de", market="de").code == UNDETERMINED
 
