@@ -108,7 +108,6 @@ def _parser() -> argparse.ArgumentParser:
     search.add_argument("--valid", type=Path, help="rows that judge a trial (default: a fifth of the data)")
     search.add_argument("--trials", type=int, default=20, metavar="N", help="how many in all, those before included")
     search.add_argument("--output", type=Path, default=Path("var/settings.json"), metavar="FILE.json")
-    search.add_argument("--init", choices=["none"], help="begin from nothing, and look for a rank, too")
     search.add_argument("--seed", type=int, default=0)
     search.set_defaults(module="training.search", function="main")
 

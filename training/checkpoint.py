@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,18 @@ from training.stopping import BestEpoch, Validation
 
 FILE = "progress.safetensors"
 IMPORTANCE = ("ipt", "exp_avg_ipt", "exp_avg_unc")
+
+
+@dataclass(frozen=True)
+class SaveEvery:
+    """What an interruption may cost at most: so many steps or seconds, whichever is reached first."""
+
+    steps: int = 200
+    seconds: float = 30.0
+
+    def is_due(self, steps: int, seconds: float) -> bool:
+        """Whether to save again, so many steps and seconds after the last time."""
+        return steps >= self.steps or seconds >= self.seconds
 
 
 def save_progress(

@@ -67,17 +67,7 @@ def fit(
     """
 
     def make(rows: Sequence[Example], place: str, validation: Sequence[Example] = ()) -> Trainer:
-        trainer = Trainer(
-            [*rows, *label_names(rows)],
-            replay=plan.replay,
-            validation=validation,
-            settings=settings,
-            init=init,
-            scratch=scratch / place,
-        )
-        if init is None:
-            probe_heads(trainer)
-        return trainer
+        return begin(rows, settings, replay=plan.replay, validation=validation, init=init, scratch=scratch / place)
 
     borrowed = _borrowed(plan, settings.seed)
     shown, kept = _halves(borrowed, settings.seed)
@@ -96,6 +86,29 @@ def fit(
     run(trainer, "training")
     heads = transfer(measured.heads.settings, uncalibrated(trainer))
     return trainer, Calibrated(heads, measured.metrics)
+
+
+def begin(
+    rows: Sequence[Example],
+    settings: TrainingSettings,
+    *,
+    replay: Sequence[Example] = (),
+    validation: Sequence[Example] = (),
+    init: Path | None,
+    scratch: Path,
+) -> Trainer:
+    """Return a trainer of the rows and their labels' names; its heads begin at a regression if there is no `init`."""
+    trainer = Trainer(
+        [*rows, *label_names(rows)],
+        replay=replay,
+        validation=validation,
+        settings=settings,
+        init=init,
+        scratch=scratch,
+    )
+    if init is None:
+        probe_heads(trainer)
+    return trainer
 
 
 def label_names(examples: Sequence[Example]) -> list[Example]:

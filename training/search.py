@@ -17,26 +17,23 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from tqdm import tqdm
 
-from nlu.adapters import ADAPTERS_FOLDER, read_manifest
-from nlu.encoder import find_encoder, fingerprint
-from training.commands import START_ADAPTER
 from training.dataset import Example, read_examples, split
+from training.fit import MOST_EPOCHS, begin, settings_for
 from training.settings import TrainingSettings, write_settings
-from training.train import Trainer
 
 VALIDATION_SHARE = 0.2
 TRIALS_BEFORE_CUTTING = 4
 RANKS = (4, 8, 16, 32)
+SOUGHT = ("learning_rate", "epochs", "dropout", "label_smoothing", "rank")
 
 
 @dataclass(frozen=True)
 class Search:
-    """What all trials of a search have in common: rows to train on and rows that judge, settings that stay, a start."""
+    """What all trials of a search have in common: rows to train on and rows that judge, and the settings that stay."""
 
     training: Sequence[Example]
     validation: Sequence[Example]
     settings: TrainingSettings
-    init: Path | None
     scratch: Path
 
 
@@ -50,14 +47,12 @@ def main(options: argparse.Namespace) -> None:
         examples, validation = split(examples, share=VALIDATION_SHARE, seed=options.seed)
     output: Path = options.output
     output.parent.mkdir(parents=True, exist_ok=True)
-    settings = TrainingSettings(seed=options.seed)
-    init = None if options.init == "none" else _start_adapter()
-    search = Search(examples, validation, settings, init, output.with_name(f".{output.stem}.search"))
+    settings = replace(settings_for(len(examples)), seed=options.seed)
+    search = Search(examples, validation, settings, output.with_name(f".{output.stem}.search"))
     search.scratch.mkdir(exist_ok=True)
     study = open_study(search, options.seed)
     run_trials(study, search, options.trials)
-    best = settings_of(study.best_trial, search.settings, from_start=init is not None)
-    write_settings(output, best)
+    write_settings(output, settings_of(study.best_trial, search.settings))
     sys.stdout.write(f"{output}: {study.best_value:.1%} of the labels right, with {study.best_params}\n")
 
 
@@ -78,8 +73,7 @@ def open_study(search: Search, seed: int) -> optuna.Study:
 def run_trials(study: optuna.Study, search: Search, trials: int) -> None:
     """Run trials until that many are finished or cut off; the first one has the settings that are the default."""
     if not study.trials:
-        names = ("learning_rate", "epochs", "dropout", "label_smoothing", *(() if search.init else ("rank",)))
-        study.enqueue_trial({name: getattr(search.settings, name) for name in names})
+        study.enqueue_trial({name: getattr(search.settings, name) for name in SOUGHT})
     ended = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
     left = trials - len(study.get_trials(states=ended))
     with tqdm(total=max(left, 0), desc="search", unit="trial") as bar:
@@ -89,38 +83,22 @@ def run_trials(study: optuna.Study, search: Search, trials: int) -> None:
             bar.set_postfix(best=f"{study.best_value:.3f}" if study.get_trials(states=ended[:1]) else "")
 
 
-def settings_of(
-    trial: optuna.Trial | optuna.trial.FrozenTrial, settings: TrainingSettings, *, from_start: bool
-) -> TrainingSettings:
-    """Draw a trial's settings, or read those of a finished one; who begins from an adapter has that one's rank."""
+def settings_of(trial: optuna.Trial | optuna.trial.FrozenTrial, settings: TrainingSettings) -> TrainingSettings:
+    """Draw a trial's settings, or read those of a finished one; `settings` has what is not sought."""
     return replace(
         settings,
         learning_rate=trial.suggest_float("learning_rate", 1e-4, 4e-3, log=True),
-        epochs=trial.suggest_int("epochs", 2, 20, log=True),
+        epochs=trial.suggest_int("epochs", 2, MOST_EPOCHS, log=True),
         dropout=trial.suggest_float("dropout", 0.0, 0.5, step=0.1),
         label_smoothing=trial.suggest_float("label_smoothing", 0.0, 0.2, step=0.05),
-        rank=settings.rank if from_start else trial.suggest_categorical("rank", RANKS),
+        rank=trial.suggest_categorical("rank", RANKS),
     )
-
-
-def _start_adapter() -> Path | None:
-    """Return the adapter that `train` begins from when it is told nothing."""
-    folder = ADAPTERS_FOLDER / START_ADAPTER
-    if not folder.exists():
-        return None
-    read_manifest(folder, encoder=fingerprint(find_encoder()))
-    return folder
 
 
 def _judge(trial: optuna.Trial, search: Search) -> float:
-    """Train, and return the share of labels that is right at the end."""
-    trainer = Trainer(
-        search.training,
-        validation=search.validation,
-        settings=settings_of(trial, search.settings, from_start=search.init is not None),
-        init=search.init,
-        scratch=search.scratch,
-    )
+    """Train as `train` does, and return the share of labels that is right at the end."""
+    settings = settings_of(trial, search.settings)
+    trainer = begin(search.training, settings, validation=search.validation, init=None, scratch=search.scratch)
     right = 0.0
     for progress in trainer.steps():
         if progress.validation is None:

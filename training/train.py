@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import os
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from nlu.encoder import find_encoder, fingerprint
 from nlu.heads import Heads
 from training.adversarial import no_push, worst_push
 from training.batches import IGNORED, Batch, Labels, collate, draw_epoch, replayed_rows
-from training.checkpoint import clear_progress, load_progress, save_progress
+from training.checkpoint import SaveEvery, clear_progress, load_progress, save_progress
 from training.dataset import OUT_OF_SCOPE, Example, labels_of, split
 from training.losses import away_from_orthogonal, contrastive_loss, distance_from, labelled_loss
 from training.model import Network, Tokenizer
@@ -34,7 +35,7 @@ from training.stopping import BestEpoch, Validation
 
 __all__ = ["Progress", "Trainer", "TrainingSettings"]
 
-SAVE_EVERY = 200
+SAVE_EVERY = SaveEvery()
 STOPPING_SHARE = 0.1
 VALIDATION_BATCH = 64
 
@@ -116,6 +117,7 @@ class Trainer:
         network, prepared = self.accelerator.prepare(self.network, optimizer)
         network.train()
         losses: list[float] = []
+        saved, saved_at = done, time.monotonic()
         for step in range(done, self.total_steps):
             epoch, place = divmod(step, self.steps_an_epoch)
             if place == 0 and self._is_hopeless(best):
@@ -132,8 +134,9 @@ class Trainer:
             validation = self._validate() if self.validation and place + 1 == self.steps_an_epoch else None
             if validation and self.settings.patience and self._ranks_are_settled(step):
                 best.see(validation, self.network.trainable())
-            if (step + 1) % SAVE_EVERY == 0 and self.is_main:
+            if self.is_main and SAVE_EVERY.is_due(step + 1 - saved, time.monotonic() - saved_at):
                 save_progress(self.scratch, self.network, optimizer, best, step=step + 1, run=self.run)
+                saved, saved_at = step + 1, time.monotonic()
             yield Progress(step + 1, self.total_steps, sum(losses) / len(losses), validation)
         best.restore(self.network.trainable())
         if self.is_main:

@@ -17,6 +17,7 @@ from nlu.export import write_served
 from tests.training.small import INTENTS, SETTINGS, small_encoder, some_examples, trained, weights
 from training import train as train_module
 from training.adapter import Lineage, finish
+from training.checkpoint import SaveEvery
 from training.dataset import DatasetError, Example
 from training.model import Method
 from training.predict import AdapterPredictor, pool
@@ -57,7 +58,7 @@ def test_each_kind_is_the_same_after_saving_and_served_if_it_can_be_merged(
 def test_an_interrupted_training_ends_with_the_same_weights(
     method: Method, encoder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train_module, "SAVE_EVERY", 4)
+    monkeypatch.setattr(train_module, "SAVE_EVERY", SaveEvery(steps=4))
     settings = replace(SETTINGS, method=method, epochs=4, patience=3, contrast=0.1, adversarial=0.5)
     whole = trained(encoder, tmp_path / "whole", **vars(settings))
     first = Trainer(some_examples(), settings=settings, scratch=tmp_path / "cut", encoder=encoder)
@@ -72,10 +73,26 @@ def test_an_interrupted_training_ends_with_the_same_weights(
     assert not list((tmp_path / "cut").iterdir())
 
 
+@pytest.mark.parametrize(("after", "is_due"), [((3, 1.0), False), ((4, 0.0), True), ((1, 9.0), True)])
+def test_progress_is_saved_after_so_many_steps_or_seconds(after: tuple[int, float], is_due: bool) -> None:
+    assert SaveEvery(steps=4, seconds=9.0).is_due(*after) is is_due
+
+
+def test_a_slow_training_saves_before_it_has_made_many_steps(
+    encoder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train_module, "SAVE_EVERY", SaveEvery(steps=1000, seconds=0.0))
+    steps = Trainer(some_examples(), settings=SETTINGS, scratch=tmp_path, encoder=encoder).steps()
+    next(steps)
+    assert (tmp_path / "progress.safetensors").exists()
+    second = Trainer(some_examples(), settings=SETTINGS, scratch=tmp_path, encoder=encoder)
+    assert next(iter(second.steps())).step == 2
+
+
 def test_progress_of_other_rows_or_settings_is_not_taken_up(
     encoder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train_module, "SAVE_EVERY", 2)
+    monkeypatch.setattr(train_module, "SAVE_EVERY", SaveEvery(steps=2))
     first = Trainer(some_examples(), settings=SETTINGS, scratch=tmp_path, encoder=encoder)
     for progress in first.steps():
         if progress.step == 4:

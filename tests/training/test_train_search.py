@@ -26,18 +26,22 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield place
 
 
-def test_a_search_goes_on_where_it_stopped_and_writes_settings_that_train_takes(encoder: str, tmp_path: Path) -> None:
+def test_a_search_goes_on_where_it_stopped_and_writes_settings_that_train_takes(
+    encoder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_module, "settings_for", lambda rows: SETTINGS)
+    monkeypatch.setattr(search_module, "MOST_EPOCHS", 3)
     data = tmp_path / "de.csv"
     lines = [f'"{row.text}",{row.intent}' for row in some_examples() if '"' not in row.text]
     data.write_text("\n".join(["text,intent", *lines]), encoding="utf-8")
     output = tmp_path / "best.json"
-    options = argparse.Namespace(data=[data], valid=None, output=output, init="none", seed=0)
+    options = argparse.Namespace(data=[data], valid=None, output=output, seed=0)
     search_module.main(argparse.Namespace(**vars(options), trials=1))
     search_module.main(argparse.Namespace(**vars(options), trials=2))
-    kept = Search([], [], TrainingSettings(), None, tmp_path / ".best.search")
+    kept = Search([], [], TrainingSettings(), tmp_path / ".best.search")
     study = open_study(kept, 0)
     assert len(study.trials) == 2
-    best = settings_of(study.best_trial, TrainingSettings(), from_start=False)
+    best = settings_of(study.best_trial, SETTINGS)
     assert read_settings(output, TrainingSettings()) == best
     assert set(json.loads(output.read_text(encoding="utf-8"))) <= set(TrainingSettings.__annotations__)
 
@@ -46,14 +50,14 @@ def test_the_first_trial_has_the_default_settings(
     encoder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(search_module, "_judge", lambda trial, search: _drawn_epochs(trial, search))
-    search = Search([], [], TrainingSettings(), None, tmp_path)
+    search = Search([], [], TrainingSettings(), tmp_path)
     study = open_study(search, 0)
     run_trials(study, search, 1)
-    assert settings_of(study.trials[0], search.settings, from_start=False) == TrainingSettings()
+    assert settings_of(study.trials[0], search.settings) == TrainingSettings()
 
 
 def _drawn_epochs(trial: object, search: Search) -> float:
-    return float(settings_of(trial, search.settings, from_start=False).epochs)  # type: ignore[arg-type]
+    return float(settings_of(trial, search.settings).epochs)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("log", ["tensorboard", "wandb"])

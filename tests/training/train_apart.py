@@ -14,12 +14,13 @@ from accelerate.utils import gather_object
 
 from tests.training.small import SETTINGS, some_examples, weights
 from training import train
+from training.checkpoint import SaveEvery
 from training.train import Trainer
 
 
 def main(encoder: str, out: Path) -> None:
     """Train nine steps, of which the last batch of an epoch is smaller than the others; stop after five and go on."""
-    train.SAVE_EVERY = 4
+    train.SAVE_EVERY = SaveEvery(steps=4)
     settings = replace(SETTINGS, epochs=3, batch_size=15, adversarial=0.5)
     rows = some_examples(33)[:31]
     first = Trainer(rows, settings=settings, scratch=out, encoder=encoder)

@@ -132,7 +132,7 @@ def test_a_run_killed_in_mid_training_leaves_the_old_release_serving_and_the_nex
         "import sys",
         "from training import train",
         "from training.__main__ import main",
-        "train.SAVE_EVERY = 3",
+        "train.SAVE_EVERY = train.SaveEvery(steps=3)",
         "sys.exit(main(['retrain', '--market', 'de-DE']))",
     ])  # fmt: skip
     environment = {**os.environ, **miniature.environment}
