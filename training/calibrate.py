@@ -18,7 +18,7 @@ TEMPERATURES = np.geomspace(0.25, 4.0, 41)
 ROWS_FOR_A_LANGUAGE = 60
 ROWS_OUT_OF_SCOPE = 10
 KEPT_IN_SCOPE = 0.95
-OUT_OF_SCOPE_SHARE = 0.35  # of real traffic at least; what a data set brings of it says little
+OUT_OF_SCOPE_SHARE = 0.35  # of real traffic; how many such rows the validation happens to have says nothing of it
 THRESHOLDS = np.linspace(0.02, 0.98, 97)
 
 
@@ -124,7 +124,7 @@ def transfer(calibrated: HeadSettings, heads: Heads) -> Heads:
 def _fit_threshold(heads: Heads, pooled: Floats, examples: Sequence[Example]) -> Heads:
     """Choose the raw confidence below which "out of scope" is the better answer, by Matthews' correlation.
 
-    Out-of-scope rows weigh as much as they do in real traffic, where they are fewer among the validation rows.
+    Out-of-scope rows weigh as much as they do in real traffic, however many of them the validation has.
     """
     rows = [position for position, example in enumerate(examples) if example.intent is not None]
     if not rows:
@@ -138,8 +138,8 @@ def _fit_threshold(heads: Heads, pooled: Floats, examples: Sequence[Example]) ->
     if outside.sum() < ROWS_OUT_OF_SCOPE:
         threshold = float(np.clip(np.quantile(raw, 1 - KEPT_IN_SCOPE), 0.02, 0.98))
     else:
-        share = max(outside.mean(), OUT_OF_SCOPE_SHARE)
-        weights = np.where(outside, share / outside.mean(), (1 - share) / (1 - outside.mean()))
+        shares = OUT_OF_SCOPE_SHARE / outside.mean(), (1 - OUT_OF_SCOPE_SHARE) / (1 - outside.mean())
+        weights = np.where(outside, *shares)
         quality = [
             matthews_corrcoef(truth, np.where(raw >= at, names, OUT_OF_SCOPE), sample_weight=weights)
             for at in THRESHOLDS

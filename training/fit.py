@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import re
+import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +25,7 @@ from training.probe import probe_heads
 from training.train import Trainer, TrainingSettings
 
 FEW_ROWS = 2500
-BATCH, STEPS_FOR_FEW, FEWEST_EPOCHS, MOST_EPOCHS = 32, 300, 3, 40
+BATCH, STEPS_FOR_FEW, FEWEST_EPOCHS, MOST_EPOCHS = 32, 200, 3, 40
 EPOCHS_FOR_MANY = 8
 VALIDATION_SHARE = 0.1
 CALIBRATION_SHARE = 0.2
@@ -63,11 +64,28 @@ def fit(
 ) -> tuple[Trainer, Calibrated]:
     """Train and calibrate; returns the trainer, whose network is the adapter's, and its heads with their metrics.
 
-    `run` drives a trainer to its end under a name for the progress bar. Both fits resume after an interruption.
+    `run` drives a trainer to its end under a name for the progress bar. What was interrupted goes on where it was:
+    `scratch` keeps the progress of both fits, and is removed at the end.
     """
+    trainer, result = _fit(plan, settings, init=init, scratch=scratch, run=run)
+    if trainer.is_main:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return trainer, result
 
+
+def _fit(
+    plan: Plan, settings: TrainingSettings, *, init: Path | None, scratch: Path, run: Run
+) -> tuple[Trainer, Calibrated]:
     def make(rows: Sequence[Example], place: str, validation: Sequence[Example] = ()) -> Trainer:
-        return begin(rows, settings, replay=plan.replay, validation=validation, init=init, scratch=scratch / place)
+        return begin(
+            rows,
+            settings,
+            replay=plan.replay,
+            validation=validation,
+            init=init,
+            scratch=scratch / place,
+            keep_progress=True,
+        )
 
     borrowed = _borrowed(plan, settings.seed)
     shown, kept = _halves(borrowed, settings.seed)
@@ -96,6 +114,7 @@ def begin(
     validation: Sequence[Example] = (),
     init: Path | None,
     scratch: Path,
+    keep_progress: bool = False,
 ) -> Trainer:
     """Return a trainer of the rows and their labels' names; its heads begin at a regression if there is no `init`."""
     trainer = Trainer(
@@ -105,6 +124,7 @@ def begin(
         settings=settings,
         init=init,
         scratch=scratch,
+        keep_progress=keep_progress,
     )
     if init is None:
         probe_heads(trainer)
