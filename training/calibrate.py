@@ -135,7 +135,7 @@ def _fit_threshold(heads: Heads, pooled: Floats, examples: Sequence[Example]) ->
     names = np.array(heads.settings.intents)[scores.intents.argmax(axis=1)]
     truth = np.array([examples[position].intent for position in rows])
     outside = truth == OUT_OF_SCOPE
-    if outside.sum() < ROWS_OUT_OF_SCOPE:
+    if not ROWS_OUT_OF_SCOPE <= outside.sum() < len(outside):
         threshold = float(np.clip(np.quantile(raw, 1 - KEPT_IN_SCOPE), 0.02, 0.98))
     else:
         shares = OUT_OF_SCOPE_SHARE / outside.mean(), (1 - OUT_OF_SCOPE_SHARE) / (1 - outside.mean())
