@@ -15,7 +15,7 @@ import ijson  # type: ignore[import-untyped]
 from training.formats import ArchiveError, Rejected, is_blank
 
 LONGEST_LINE = 32 * 2**20
-# A longer first line is taken for the whole of a JSON that has no line ends, and not read at once.
+# A longer first line may be the whole of a JSON without line ends: it is not read at once, but value by value.
 LONGEST_FIRST_LINE, BEGINNING = 2**20, 64
 Numbered = tuple[int, Any]
 
@@ -34,7 +34,7 @@ def read_records(file: BinaryIO, *, lists: Sequence[str]) -> Iterator[Numbered |
     path = _path(file, lists)
     number = 0
     try:
-        for number, record in enumerate(ijson.items(file, path, use_float=True), start=1):
+        for number, record in enumerate(ijson.items(file, path, use_float=True, multiple_values=True), start=1):
             yield number, record
     except (ijson.JSONError, UnicodeDecodeError) as error:
         if number == 0:
