@@ -121,7 +121,7 @@ def load_texts(folder: Path = REPLIES_FOLDER) -> Texts:
 
 def _read(file: Path) -> LanguageTexts:
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
         content.setdefault("shop_page", {})
         return LanguageTexts(**content)
     except (yaml.YAMLError, TypeError, AttributeError) as error:

@@ -6,6 +6,7 @@ import threading
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -25,7 +26,7 @@ from bot.outbox import Outbox
 from bot.rasa_client import Handoff as AskedFor
 from bot.rasa_client import Reply, TurnResult
 from bot.tables import DONE, conversations, messages, replies
-from bot.texts import load_texts
+from bot.texts import Texts, load_texts
 from nlu.markets import load_markets
 
 PASSWORD = "correct horse battery"
@@ -34,6 +35,12 @@ QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 BERLIN = ZoneInfo("Europe/Berlin")
 # A Wednesday within the opening hours of de-DE.
 WEDNESDAY = datetime(2026, 5, 6, 11, tzinfo=BERLIN)
+
+
+@cache
+def real_texts() -> Texts:
+    """Return the texts of all languages, read once."""
+    return load_texts()
 
 
 @dataclass
@@ -55,7 +62,7 @@ class Desk:
     def __init__(self, engine: Engine, clock: Clock | None = None) -> None:
         self.engine = engine
         self.clock = clock or Clock()
-        self.texts, self.markets = load_texts(), load_markets()
+        self.texts, self.markets = real_texts(), load_markets()
         self.handoff = Handoff(engine, self.texts, self.markets, clock=self.clock)
         self.accounts = Accounts(engine, hasher=QUICK, clock=self.clock)
         self.sessions = Sessions(engine, clock=self.clock)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,8 +18,9 @@ def rasa() -> FakeRasa:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'edge.db'}"
+def database(sqlite_template: Path, tmp_path: Path) -> str:
+    """Give the URL of a database with all tables, so that an edge on it has nothing to migrate."""
+    return f"sqlite:///{shutil.copyfile(sqlite_template, tmp_path / 'edge.db')}"
 
 
 @pytest.fixture
