@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -69,10 +69,6 @@ def read_settings(path: Path, defaults: TrainingSettings) -> TrainingSettings:
 
 
 def write_settings(path: Path, settings: TrainingSettings) -> None:
-    """Write what differs from the defaults, except the seed, as JSON that `read_settings` takes."""
-    changed = {
-        name: value
-        for name, value in asdict(replace(settings, seed=0)).items()
-        if value != getattr(TrainingSettings(), name)
-    }
-    path.write_text(json.dumps(changed, indent=2) + "\n", encoding="utf-8")
+    """Write everything but what has options of its own, seed and method, as JSON that `read_settings` takes."""
+    written = {name: value for name, value in asdict(settings).items() if name not in ("seed", "method")}
+    path.write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")

@@ -55,7 +55,7 @@ class Trainer:
     """One training run; `steps()` yields progress, and afterwards `network` holds the weights.
 
     `validation` rows are looked at after each epoch. With `settings.patience` and none of them, a tenth of the examples
-    is held back for it.
+    is held back for it. With `keep_progress` the same training made again ends at once, instead of beginning anew.
     """
 
     def __init__(
@@ -68,6 +68,7 @@ class Trainer:
         init: Path | None = None,
         scratch: Path,
         encoder: str | None = None,
+        keep_progress: bool = False,
     ) -> None:
         set_seed(settings.seed)
         self.accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision=_precision())
@@ -78,6 +79,7 @@ class Trainer:
         self.replay = replay
         self.validation = validation
         self.scratch = scratch
+        self.keep_progress = keep_progress
         self.encoder = find_encoder(encoder)
         self.intents, self.sentiments = labels_of([*examples, *replay])
         self.has_out_of_scope = any(example.intent == OUT_OF_SCOPE for example in examples)
@@ -138,9 +140,11 @@ class Trainer:
                 save_progress(self.scratch, self.network, optimizer, best, step=step + 1, run=self.run)
                 saved, saved_at = step + 1, time.monotonic()
             yield Progress(step + 1, self.total_steps, sum(losses) / len(losses), validation)
-        best.restore(self.network.trainable())
-        if self.is_main:
+        if self.is_main and self.keep_progress:
+            save_progress(self.scratch, self.network, optimizer, best, step=self.total_steps, run=self.run)
+        elif self.is_main:
             clear_progress(self.scratch)
+        best.restore(self.network.trainable())
         self.network.to("cpu").eval()
 
     def _is_hopeless(self, best: BestEpoch) -> bool:

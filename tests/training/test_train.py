@@ -172,7 +172,8 @@ def test_patience_without_validation_rows_holds_some_back(encoder: str, tmp_path
 def test_settings_are_read_back_as_they_were_written(tmp_path: Path) -> None:
     settings = TrainingSettings(rank=8, dropout=0.1, augmentations=("casing",))
     write_settings(tmp_path / "s.json", settings)
-    assert read_settings(tmp_path / "s.json", TrainingSettings()) == settings
+    others = TrainingSettings(epochs=40, dropout=0.3, hold=0.005)
+    assert read_settings(tmp_path / "s.json", others) == settings
 
 
 @pytest.mark.parametrize(
