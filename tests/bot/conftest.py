@@ -24,6 +24,12 @@ def database(sqlite_template: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture
+def endless_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the minute in which messages are counted from ending during the test."""
+    monkeypatch.setattr("bot.rates.WINDOW", 10**9)
+
+
+@pytest.fixture
 def edge(database: str, rasa: FakeRasa, tmp_path: Path) -> Iterator[Edge]:
     with edge_on(database, rasa, tmp_path) as running:
         yield running

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+import unicodedata
 from collections import Counter
 from collections.abc import Callable
 
@@ -162,6 +163,8 @@ def test_what_customers_are_told_is_in_their_language(desk: Desk) -> None:
         assert len(set(told)) == len(told)
         assert "Anna" in told[0]
         assert "09:00" in told[5] and "18:00" in told[5]
+        first = next(kind for kind in map(unicodedata.bidirectional, told[0]) if kind in ("L", "R", "AL"))
+        assert (first == "AL") == (language == "ar"), "a Latin name at its beginning would turn an Arabic text round"
     key = desk.conversation(market="ja-JP", queued=False)
     desk.handoff.queue(key, reason="wish")
     desk.handoff.claim(key, anna)

@@ -147,6 +147,7 @@ def test_without_a_token_only_this_machine_is_served(edge: Edge) -> None:
     assert edge.rasa.asked == []
 
 
+@pytest.mark.usefixtures("endless_minute")
 def test_too_many_messages_of_one_sender_are_refused(database: str, rasa: FakeRasa, tmp_path: Path) -> None:
     with edge_on(database, rasa, tmp_path, sender_rate=3) as edge:
         statuses = [edge.say("hallo").status_code for _ in range(5)]

@@ -341,6 +341,7 @@ def test_before_a_session_there_is_nothing_to_rate_or_resume(edge: Edge) -> None
     assert edge.rows(conversations) == []
 
 
+@pytest.mark.usefixtures("endless_minute")
 def test_too_many_messages_are_refused_politely(database: str, rasa: FakeRasa, tmp_path: Path) -> None:
     with edge_on(database, rasa, tmp_path, sender_rate=3) as edge, Widget(edge.url) as widget:
         widget.begin()

@@ -106,6 +106,10 @@ class Customer:
         self.replies = asyncio.run(run_turn(self.agent, turn)).replies
         return [reply["name"] for reply in self.replies]
 
+    def another(self) -> Customer:
+        """Return somebody else at the same bot and shop; the bot lives longer than a test, so names are not used again."""
+        return Customer(self.agent, self.engine, name=f"other than {self.name}")
+
     @property
     def text(self) -> str:
         """All that was answered to the last message."""

@@ -40,7 +40,7 @@ def test_a_number_in_other_digits_is_understood(customer: Customer) -> None:
 def test_a_bare_order_number_or_email_is_tracked(customer: Customer) -> None:
     assert customer.says(SHIPPED) == ["utter_request_proof"]
     assert customer.says(ANNA) == ["utter_order_status", "utter_shipment_expected"]
-    other = Customer(customer.agent, customer.engine, name="other")
+    other = customer.another()
     assert other.says(ANNA) == ["utter_request_order_number"]
     assert other.says(SHIPPED) == ["utter_order_status", "utter_shipment_expected"]
 
@@ -68,7 +68,7 @@ def test_who_is_identified_is_not_asked_again(customer: Customer) -> None:
 
 def test_nothing_is_told_for_a_wrong_pair_and_the_answer_does_not_say_what_was_wrong(customer: Customer) -> None:
     wrong_email = customer.says(f"track_order: {SHIPPED} {EVA}"), customer.text
-    other = Customer(customer.agent, customer.engine, name="other")
+    other = customer.another()
     wrong_number = other.says(f"track_order: 999999 {ANNA}"), other.text
     assert wrong_email == wrong_number
     assert wrong_email[0] == ["utter_not_identified"]
