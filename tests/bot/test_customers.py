@@ -139,6 +139,7 @@ def test_a_hundred_tries_to_reach_anothers_conversation_reach_nothing(signing_ed
         mine = Identity(SIGNS).conversation(token)
         assert mine is not None
         names = [*tampered(token), mine, mine.upper(), f" {mine}", f"{mine}\0", {"sub": mine}, [token], 7, True]
+        names += [f"Bearer {token}", token[:-1], token + "x", {"conversation": mine, "token": token}]
         names += [
             str(uuid.UUID(mine)),
             mine.replace("-", ""),

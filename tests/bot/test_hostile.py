@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from bot.texts import load_texts
 from tests.bot.edge_for_tests import Edge, Widget, edge_on
 from tests.bot.fake_rasa import FakeRasa
 
@@ -22,7 +23,7 @@ SAFE = ("content-security-policy", "x-content-type-options", "referrer-policy", 
 @pytest.fixture(scope="module")
 def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     folder = tmp_path_factory.mktemp("hostile")
-    with edge_on(f"sqlite:///{folder / 'edge.db'}", FakeRasa(), folder) as running:
+    with edge_on(f"sqlite:///{folder / 'edge.db'}", FakeRasa(), folder, texts=load_texts()) as running:
         yield running
 
 

@@ -168,7 +168,7 @@ def test_a_socket_that_never_reads_is_cut_off_and_what_served_it_ends() -> None:
 def test_only_a_trusted_proxy_says_where_a_request_comes_from(
     proxies: tuple[str, ...], forwarded: str, seen: str
 ) -> None:
-    with serving(Starlette(routes=[Route("/", who)]), trusted_proxies=proxies) as url:
+    with serving(Starlette(routes=[Route("/", who)]), http=HttpConnection, trusted_proxies=proxies) as url:
         assert httpx.get(url, headers={"X-Forwarded-For": forwarded}, trust_env=False).text == seen
 
 
