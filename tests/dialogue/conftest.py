@@ -107,7 +107,7 @@ class Customer:
         return [reply["name"] for reply in self.replies]
 
     def another(self) -> Customer:
-        """Return somebody else at the same bot and shop; the bot lives longer than a test, so names are not used again."""
+        """Return somebody else at the same bot and shop. The bot outlives the test: her name is not used again."""
         return Customer(self.agent, self.engine, name=f"other than {self.name}")
 
     @property
