@@ -8,10 +8,11 @@ import os
 import subprocess
 import sys
 import tracemalloc
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from sqlalchemy import func, select
@@ -21,9 +22,9 @@ from actions.database import reading, transaction
 from bot.tables import consents, conversations, messages
 from nlu.markets import load_markets
 from training.formats import Talk, own
-from training.store import Store
+from training.store import Added, Store, TranscriptMessage
 from training.tables import labels, transcript_messages, transcripts
-from training.transcripts import READERS, Archive, Ingested, _file_records, ingest
+from training.transcripts import BATCH, READERS, Archive, Ingested, _file_records, ingest
 
 MARKETS = load_markets()
 AT = "2026-05-04T09:12:00Z"
@@ -329,20 +330,23 @@ def test_a_list_of_ten_thousand_conversations_is_read_one_by_one(tmp_path: Path)
     assert peak < 3_000_000 < path.stat().st_size
 
 
-def test_storing_three_times_as_much_takes_no_more_memory(sqlite_engine: Engine, tmp_path: Path) -> None:
-    peaks = []
-    for count in (550, 1650):
-        rows = [
-            {"conversation": f"{count}-{n // 9}", "text": f"hello {'word ' * 40}{n}", "consent": 1}
-            for n in range(count)
-        ]
-        path = write_lines(tmp_path / f"{count}.jsonl", rows)
-        del rows
-        tracemalloc.start()
-        assert take_in(sqlite_engine, path, "jsonl").messages == count
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
-    assert peaks[1] < peaks[0] * 1.5
+class Counting(Store):
+    """A store that remembers how many messages it was given at a time."""
+
+    sizes: ClassVar[list[int]] = []
+
+    def add(self, messages: Sequence[TranscriptMessage], *, source: str, market: str) -> Added:
+        self.sizes.append(len(messages))
+        return super().add(messages, source=source, market=market)
+
+
+def test_messages_are_stored_in_batches_however_many_there_are(sqlite_engine: Engine, tmp_path: Path) -> None:
+    rows = [{"conversation": f"c{n // 9}", "text": f"hello {n}", "consent": 1} for n in range(1100)]
+    archive = Archive(partial(_file_records, write_lines(tmp_path / "a.jsonl", rows), READERS["jsonl"]))
+    store = Counting(sqlite_engine, "s" * 32)
+    assert ingest(archive, store, source="jsonl", market=MARKETS["en-US"]).messages == 1100
+    assert max(store.sizes) == BATCH
+    assert len(store.sizes) == 3
 
 
 def test_the_command_prints_the_contracts_object_alone(sqlite_engine: Engine, tmp_path: Path) -> None:
