@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,17 +11,13 @@ from tests.training.releases.miniature import Miniature, make_miniature
 
 
 @pytest.fixture(scope="session")
-def made_miniature(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Miniature]:
-    """Make the one that is copied."""
+def made_miniature(tmp_path_factory: pytest.TempPathFactory) -> Miniature:
+    """Make the one that is copied; tests of other things stay where they are."""
     root = tmp_path_factory.mktemp("miniature")
-    before = Path.cwd()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POLYDESK_ENCODER", "models/encoder")
-        os.chdir(root)
-        try:
-            yield make_miniature(root)
-        finally:
-            os.chdir(before)
+        patch.chdir(root)
+        return make_miniature(root)
 
 
 @pytest.fixture
