@@ -22,13 +22,18 @@ function scroller() {
   return document.querySelector(".scroll");
 }
 
+/** The lowest line that can be read: on a phone the page scrolls, not the thread, and the reply box lies upon it. */
+function lowestLine(node) {
+  const box = document.querySelector(".composer");
+  return Math.min(innerHeight, node.getBoundingClientRect().bottom, box?.getBoundingClientRect().top ?? innerHeight);
+}
+
 function isAtTheEnd(node) {
-  return node.scrollHeight - node.scrollTop - node.clientHeight < AT_THE_END;
+  return document.querySelector("#thread").getBoundingClientRect().bottom - lowestLine(node) < AT_THE_END;
 }
 
 function toTheEnd() {
-  const node = scroller();
-  if (node) node.scrollTop = node.scrollHeight;
+  document.querySelector("#thread > :last-child")?.scrollIntoView({ block: "end" });
 }
 
 function lastFromCustomer() {

@@ -28,6 +28,12 @@ pytestmark = pytest.mark.browser
 TEXTS = load_texts()
 WISH = "Ich möchte mit einem Menschen sprechen"
 ARABIC = "أريد التحدث إلى موظف"
+NEWEST_ABOVE_THE_BOX = """(text) => {
+  const newest = [...document.querySelectorAll(".said")].at(-1);
+  const { top, bottom } = newest.getBoundingClientRect();
+  const box = document.querySelector(".composer").getBoundingClientRect();
+  return newest.textContent.includes(text) && top >= 0 && bottom <= box.top && box.bottom <= innerHeight;
+}"""
 PHONE = {"width": 390, "height": 800}
 
 
@@ -221,6 +227,21 @@ def test_the_pages_have_no_barriers_in_light_and_dark_wide_and_narrow(
     arabic = page.locator(".text", has_text=ARABIC)
     assert arabic.evaluate("node => getComputedStyle(node).direction") == "rtl"
     context.close()
+
+
+def test_on_a_phone_the_newest_message_stands_above_the_reply_box(
+    context: BrowserContext, edge: Edge, desk: Desk
+) -> None:
+    key = desk.conversation()
+    desk.handoff.claim(key, desk.agent("Anna"))
+    for number in range(12):
+        desk.customer_writes(key, f"message {number}")
+    page = sign_in(context, edge, "Anna")
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    page.goto(f"{edge.url}/console/conversations/{key}")
+    page.wait_for_function(NEWEST_ABOVE_THE_BOX, arg="message 11")
+    desk.customer_writes(key, "and one more")
+    page.wait_for_function(NEWEST_ABOVE_THE_BOX, arg="and one more")
 
 
 def _only_conversation(desk: Desk) -> str:
