@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from nlu.entities import Entity
 from nlu.parser import Parser, Prediction, Request
 
 CONJUNCTION = re.compile(
@@ -21,6 +22,7 @@ CONJUNCTION = re.compile(
 SENTENCE_END = re.compile(r"(?<=[.!?;؟।])\s+|(?<=[。！？；])\s*|\n+")
 SHORTEST_PART = 6
 CONFIDENT = 0.85
+LETTERS_OF_AN_INTRODUCTION = 24  # "meine E-Mail-Adresse ist"
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,23 @@ def find_second_request(
         sure = [
             (position, prediction)
             for position, prediction in enumerate(found)
-            if prediction.intent.confidence >= CONFIDENT and prediction.intent.name not in small_talk
+            if prediction.intent.confidence >= CONFIDENT
+            and prediction.intent.name not in small_talk
+            and not gives_an_email(parts[position], prediction.entities)
         ]
         second = next((entry for entry in sure if entry[1].intent.name != sure[0][1].intent.name), None)
         if second is not None and whole.intent.name in (sure[0][1].intent.name, second[1].intent.name):
             return TwoRequests(first=sure[0][1], rest=" ".join(parts[second[0] :]))
     return None
+
+
+def gives_an_email(text: str, entities: Collection[Entity]) -> bool:
+    """Tell whether a part only says the customer's e-mail, which sounds like a wish to change it, and is none."""
+    if not any(found.entity == "email" for found in entities):
+        return False
+    inside = {place for found in entities for place in range(found.start, found.end)}
+    letters = sum(character.isalpha() for place, character in enumerate(text) if place not in inside)
+    return letters <= LETTERS_OF_AN_INTRODUCTION
 
 
 def _parts(text: str, pattern: re.Pattern[str]) -> Sequence[str]:
