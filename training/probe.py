@@ -37,13 +37,15 @@ def probe_heads(trainer: Trainer) -> None:
 def _set(head: nn.Linear, pooled: Floats, labels: Sequence[str | None], rows: Sequence[str]) -> None:
     labelled = np.array([label in rows for label in labels])
     known = np.array([label for label in labels if label in rows])
-    if len(set(known)) < 3:  # scikit-learn gives two labels one row
+    if len(set(known)) < 2:
         return
     centre = pooled[labelled].mean(axis=0)
     scale = float(np.linalg.norm(pooled[labelled] - centre, axis=1).mean())
     model = LogisticRegression(C=INVERSE_PENALTY, max_iter=1000).fit((pooled[labelled] - centre) / scale, known)
-    weight = model.coef_ / scale
-    bias = model.intercept_ - weight @ centre
+    weight, bias = model.coef_ / scale, model.intercept_
+    if len(model.classes_) == 2:  # scikit-learn gives them one row: how much the second is ahead of the first
+        weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
+    bias = bias - weight @ centre
     with torch.no_grad():
         for place, label in enumerate(model.classes_):
             head.weight[rows.index(label)] = torch.tensor(weight[place])

@@ -186,6 +186,12 @@ def test_heads_begin_at_the_regression_and_those_of_a_start_are_kept(plan: Plan,
     assert torch.equal(after.network.sentiment.bias, begun.network.sentiment.bias)
 
 
+def test_two_labels_begin_at_the_regression_as_well(plan: Plan, tmp_path: Path) -> None:
+    two = sorted({row.intent for row in plan.training if row.intent})[:2]
+    rows = [row for row in plan.training if row.intent in two]
+    assert _right(begin(rows, QUICK, init=None, scratch=tmp_path)) > 0.95
+
+
 def _right(trainer: Trainer) -> float:
     pooled = torch.tensor(pool(trainer.network.body, trainer.tokenizer, [row.text for row in trainer.examples]))
     with torch.no_grad():
