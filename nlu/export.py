@@ -8,7 +8,11 @@ once from torch; for each adapter only the weights that it changes are replaced,
 from __future__ import annotations
 
 import hashlib
+import logging
 import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,7 +87,7 @@ def _exported_body(encoder: str, folder: Path) -> Path:
     draft = target.with_suffix(".draft")
     tokens = {0: "rows", 1: "tokens"}
     hidden = int(body.config.hidden_size)  # type: ignore[union-attr, arg-type]
-    with torch.no_grad():
+    with torch.no_grad(), _quietly():
         torch.onnx.export(
             Pooled().eval(),
             (torch.randn(2, 7, hidden), torch.ones(2, 7, dtype=torch.int64)),
@@ -119,7 +123,8 @@ def _changed_weights(encoder: str, adapter: Path) -> list[tuple[NDArray[np.float
     if not all(np.isfinite(tensor).all() for tensor in weights.values()):
         raise DamagedAdapterError(f"{adapter / PEFT_WEIGHTS} has values that are no numbers.")
     try:
-        adapted = PeftModel.from_pretrained(base, str(adapter)).float()
+        with _quietly():
+            adapted = PeftModel.from_pretrained(base, str(adapter)).float()
     except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         # What peft raises for settings and shapes that do not fit; its messages fill pages.
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -160,4 +165,17 @@ def _quantise(source: Path, target: Path) -> None:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     # Seven-bit weights (reduce_range): AVX2 without VNNI saturates when it adds pairs of eight-bit products.
-    quantize_dynamic(str(source), str(target), weight_type=QuantType.QInt8, per_channel=True, reduce_range=True)
+    with _quietly():
+        quantize_dynamic(str(source), str(target), weight_type=QuantType.QInt8, per_channel=True, reduce_range=True)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Hold back pages of the exporter's warnings, which are known and mean nothing here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logging.disable(logging.WARNING)
+        try:
+            yield
+        finally:
+            logging.disable(logging.NOTSET)

@@ -6,6 +6,7 @@ import argparse
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # peft asks transformers for an attribute by its old name, which no user can mend.
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     # torch takes seconds to import: --help and wrong options must not wait for it.
     module = importlib.import_module(options.module)
     try:
