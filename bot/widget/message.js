@@ -82,7 +82,7 @@ function isLocal(address) {
   return URL.canParse(address) && ["localhost", "127.0.0.1", "[::1]"].includes(new URL(address).hostname);
 }
 
-/** When it was said, for the eye: the hour, and the day unless that is today. The stylesheet shows a group's last. */
+/** When it was said: the hour, and the day unless that is today. */
 function timeOf(at, locale) {
   const time = new Date(at ?? NaN);
   if (Number.isNaN(time.getTime())) return [];

@@ -183,6 +183,7 @@ export class Transcript {
   #show(item) {
     const node = messageElement(item, { speaker: this.#speakerOf(item), pictureLabel: this.#texts.picture, locale: this.#locale });
     this.#append(node);
+    dropRepeatedTime(node);
     return node;
   }
 
@@ -251,6 +252,14 @@ export class Transcript {
     if (!this.written) return; // the opening words are read from their beginning
     if (always || this.#isAtEnd()) this.log.scrollTop = this.log.scrollHeight;
   }
+}
+
+/** What is said within a minute has one time, below the last of it. */
+function dropRepeatedTime(node) {
+  let earlier = node.previousElementSibling;
+  while (earlier && !earlier.matches(".message")) earlier = earlier.previousElementSibling;
+  const [before, now] = [earlier, node].map((message) => message?.querySelector(".time"));
+  if (before && before.textContent === now?.textContent) before.remove();
 }
 
 function keyOf({ from, id }) {

@@ -216,6 +216,22 @@ def test_what_anyone_writes_is_text_and_never_markup(chat: ScriptedChat) -> None
     assert chat.page.evaluate("window.hacked") is None
 
 
+def test_what_is_said_within_a_minute_has_one_time_below_the_last(chat: ScriptedChat) -> None:
+    chat.page.clock.set_fixed_time("2026-11-24T12:05:00")
+    chat.visit().open()
+    times = chat.log.locator("time")
+    expect(times).to_have_count(1)  # the greeting's, of another day
+    chat.say("eins")
+    chat.expect_messages(*OPENING, "eins", "Answer to: eins")
+    expect(times).to_have_count(2)
+    expect(times.last).to_have_text("12:05")
+    expect(chat.messages.last.locator("time")).to_have_count(1)
+    chat.page.clock.set_fixed_time("2026-11-24T12:07:00")
+    chat.say("zwei")
+    chat.expect_messages(*OPENING, "eins", "Answer to: eins", "zwei", "Answer to: zwei")
+    expect(times).to_have_text([re.compile(r".+"), "12:05", "12:07"])
+
+
 def test_secure_addresses_in_the_bots_text_become_links(chat: ScriptedChat) -> None:
     text = "Siehe https://shop.example/a?b=1, oder (https://shop.example/c). Nicht http://shop.example/d"
     chat.script.answers["Link?"] = [{"text": text}]
