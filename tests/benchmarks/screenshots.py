@@ -15,11 +15,11 @@ from tests.bot.chat_page import Chat, chromium
 from tests.conversations.polydesk import Polydesk, running_polydesk
 
 FIGURES = Path("docs/figures")
-WINDOW = {"width": 960, "height": 720}
+WINDOW = {"width": 960, "height": 780}
 # What is said in a market about an order that is on its way.
 CONVERSATIONS = {
-    "de-DE": ("Hallo, wo bleibt denn meine Bestellung?", "{number}, {email}", "Kann ich sie noch stornieren?"),
-    "ar-SA": ("السلام عليكم، وين طلبي؟", "{number}، {email}", "كم يستغرق استرداد المبلغ؟"),
+    "de-DE": ("Hallo, wo bleibt denn meine Bestellung?", "{number}, {email}", "Und bis wann kann ich sie zurückgeben?"),
+    "ar-SA": ("السلام عليكم، وين طلبي؟", "{number}، {email}", "وكم يستغرق التوصيل عادة؟"),
 }
 
 
