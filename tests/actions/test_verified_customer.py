@@ -90,6 +90,11 @@ def test_whoever_knows_number_and_email_of_another_order_goes_on_as_before(sqlit
     assert talk.says(f"where is {DELIVERED} of {EVA}", starts=True) == []
 
 
+def test_a_postcode_that_she_names_counts_beside_the_shops_word(sqlite_engine: Engine) -> None:
+    talk = Talk(sqlite_engine, TrackOrderForm, email=ANNA)
+    assert talk.says(f"where is {DELIVERED}, {POSTCODE}", starts=True) == []
+
+
 def test_a_postcode_beside_the_shops_word_opens_no_account_of_others(sqlite_engine: Engine) -> None:
     talk = Talk(sqlite_engine, EditAccountForm, email=ANNA)
     assert talk.says(f"my order {DELIVERED}, {POSTCODE}", starts=True) == ["utter_not_identified"]
