@@ -37,7 +37,7 @@ class AddressForm(IdentifiedForm):
         if turn.requested == CITY:
             city = typed.line(turn.text)
             return {CITY: city} if city else {}
-        return _corrected_postcode(turn, slots)
+        return _corrected_postcode(turn, slots) or _corrected_street(turn)
 
     def ask_address(self, speaker: Speaker, slots: Slots) -> str | None:
         """Ask for the first part that is missing."""
@@ -140,6 +140,13 @@ def _read_postcode(turn: Turn) -> Slots:
 def _corrected_postcode(turn: Turn, slots: Slots) -> Slots:
     codes = turn.values("postcode")
     return {POSTCODE: codes[-1]} if codes and not typed.resemble(codes[-1], str(slots.get("order_number"))) else {}
+
+
+def _corrected_street(turn: Turn) -> Slots:
+    """Read "no, Calle Mayor 7": what follows the no, if it has a number as streets do."""
+    after = typed.COMMA.split(turn.text, maxsplit=1)[1:] if turn.intent == "deny" else []
+    street = typed.line(after[0]) if after else None
+    return {STREET: street} if street and any(char.isdigit() for char in street) else {}
 
 
 def _address(slots: Mapping[str, Any], order: Order) -> Address:

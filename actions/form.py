@@ -25,7 +25,6 @@ OFFERS = QUESTIONS_OF_OFFER | {"utter_apology"}
 # After these the customer is left in peace until she writes again.
 LAST_WORDS = frozenset({"contact_human_agent", "goodbye"})
 # A customer who is asked for a name or a street may write anything; only a message like this is not the answer.
-CLEARLY_A_QUESTION = ("?", "？", "؟")
 CERTAIN = 0.9
 
 Slots = dict[str, Any]
@@ -93,11 +92,12 @@ class Form(ShopAction):
         if self._answers_an_offer(turn):
             return []
         changes = {} if self._interrupts(turn) else self.read(turn, slots)
-        if turn.intent == "affirm" and turn.requested == CONFIRMED and not changes and not _asks(turn):
+        reply = self._yes_or_no(turn)
+        if reply == "affirm" and turn.requested == CONFIRMED and not changes:
             changes = {CONFIRMED: True}
         if changes:
             slots.update(changes)
-        elif turn.intent == "deny":
+        elif reply == "deny":
             speaker.say(self.stopped(turn))
             slots.update(dict.fromkeys(self.own_slots), **{REQUESTED: None})
             return self._changed(turn, slots)
@@ -125,6 +125,13 @@ class Form(ShopAction):
             return True
         return turn.intent == "affirm" and turn.requested != CONFIRMED and bool(turn.replies_before & OFFERS)
 
+    def _yes_or_no(self, turn: Turn) -> str | None:
+        """Return "affirm" or "deny"; the form's own wish with a yes or no before it ("yes, cancel it") is that."""
+        said = turn.opening if turn.intent == self.intent else turn.intent
+        if said == "affirm" and turn.asks:
+            return None
+        return said if said in {"affirm", "deny"} else None
+
     def _interrupts(self, turn: Turn) -> bool:
         """Tell whether a message is another matter although free text was asked for."""
         if turn.requested not in self.free_text_slots:
@@ -132,9 +139,4 @@ class Form(ShopAction):
         if turn.pressed or turn.intent == "deny":
             return True
         known = turn.intent not in {"", "nlu_fallback", self.intent}
-        return _asks(turn) or (known and turn.confidence >= CERTAIN)
-
-
-def _asks(turn: Turn) -> bool:
-    """Tell whether a message ends with a question mark: never a name, never a street, and never a yes."""
-    return turn.text.rstrip().endswith(CLEARLY_A_QUESTION)
+        return turn.asks or (known and turn.confidence >= CERTAIN)

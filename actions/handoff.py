@@ -55,6 +55,9 @@ class Affirm(HandoffAction):
 
     def act(self, speaker: Speaker, turn: Turn) -> list[EventType]:
         """Hand off if that was offered; whoever wants something else is told what there is."""
+        if turn.asks:
+            speaker.say("utter_rephrase")
+            return []
         offer = next((offer for offer in ACCEPTED if offer in turn.replies_before), None)
         if offer is not None:
             kind, reason = ACCEPTED[offer]

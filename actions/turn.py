@@ -15,6 +15,7 @@ from rasa_sdk.events import EventType
 
 INVISIBLE = "\u2060"  # the component's mark on typed text that starts with "/"
 CHOICE_INTENT = "choose"
+QUESTION_MARKS = ("?", "？", "؟")
 
 Phase = Literal["started", "answered", "resumed"]
 
@@ -37,8 +38,9 @@ class Turn:
     """The latest message of a conversation and its surroundings.
 
     `replies_before` are the names of the bot's replies to the message before, `replies_now` those already given to
-    this one. `previous_sentiment` is that of the customer's message before. The verified e-mail and order numbers are
-    what the shop has signed about her; the edge alone passes them on.
+    this one. `previous_sentiment` is that of the customer's message before. `opening` is the first word's own
+    intent, where a form asks for a yes. The verified e-mail and order numbers are what the shop has signed about her;
+    the edge alone passes them on.
     """
 
     conversation: str
@@ -59,8 +61,14 @@ class Turn:
     offered_buttons: Mapping[str, str]
     events_now: Sequence[EventType]
     events_before: Sequence[EventType]
+    opening: str | None = None
     verified_email: str | None = None
     verified_orders: Sequence[str] = ()
+
+    @property
+    def asks(self) -> bool:
+        """Whether the message ends with a question mark: never a name, never a street, and never a yes."""
+        return self.text.rstrip().endswith(QUESTION_MARKS)
 
     @property
     def pressed(self) -> bool:
@@ -132,6 +140,7 @@ def read_turn(tracker: Tracker) -> Turn:
         },
         events_now=now,
         events_before=before,
+        opening=message.get("opening"),
         verified_email=metadata.get("email"),
         verified_orders=metadata.get("orders") or (),
     )

@@ -62,9 +62,11 @@ def small_number(text: str) -> int | None:
 
 
 def line(text: str) -> str | None:
-    """Return the text as one line of an address; None if it is empty or too long to be one."""
+    """Return the text as one line of an address; None if it is empty, too long to be one, or has an e-mail in it."""
     typed = " ".join(text.split()).strip(AROUND_A_LINE)
-    return typed if any(char.isalnum() for char in typed) and len(typed) <= LONGEST_LINE else None
+    if EMAIL.search(typed) or len(typed) > LONGEST_LINE:
+        return None
+    return typed if any(char.isalnum() for char in typed) else None
 
 
 def address(text: str, code: str | None) -> AddressParts:

@@ -6,8 +6,7 @@ which would obey it, unless the edge marked the message as a button that it had 
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Optional
 
 from rasa.engine.graph import ExecutionContext, GraphComponent
@@ -20,16 +19,18 @@ from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
-from nlu.entities import Entity
 from nlu.markets import GLOBAL_ADAPTER
 from nlu.parser import UNDETERMINED, Label, Parser, Prediction, Request
 from nlu.releases import domain_intents
 from nlu.segments import find_second_request
 from nlu.served import ServedAdapters
+from nlu.signs import first_word, says_a_word, thumb
 
 SWITCH_LANGUAGE = "switch_language"
 WORD_JOINER = "\u2060"
-PICTURE = "So"  # Unicode's category of emoji
+# The slots of a form that asks for a yes (`actions/form.py`).
+REQUESTED, CONFIRMED = "requested_slot", "confirmed"
+SURE = 0.9
 SMALL_TALK = ("greet", "goodbye", "thank", "affirm", "deny", "bot_challenge", "what_can_you_do")
 
 
@@ -66,15 +67,16 @@ class PolydeskNLU(GraphComponent, IntentClassifier):  # type: ignore[misc]
         """Add what `parser` knows to the messages: Rasa's properties and those that actions and edge need."""
         self.parser.adapters.take_over()
         conversation = conversation_language(tracker) if tracker else None
+        asks_for_a_yes = bool(tracker) and tracker.get_slot(REQUESTED) == CONFIRMED
         for message in messages:
-            self._process(message, conversation)
+            self._process(message, conversation, asks_for_a_yes=asks_for_a_yes)
         return messages
 
     def process_training_data(self, training_data: TrainingData) -> TrainingData:
         """Leave Rasa's training data alone: nothing is learned here."""
         return training_data
 
-    def _process(self, message: Message, conversation: str | None) -> None:
+    def _process(self, message: Message, conversation: str | None, *, asks_for_a_yes: bool) -> None:
         text: str = message.get("text") or ""
         metadata: dict[str, Any] = message.get("metadata") or {}
         if metadata.get("button"):
@@ -89,6 +91,8 @@ class PolydeskNLU(GraphComponent, IntentClassifier):  # type: ignore[misc]
         intent = first.intent
         if self.parser.detector.wanted(text) is not None:
             intent = Label(SWITCH_LANGUAGE, 1.0)
+        elif (yes := thumb(text)) is not None:
+            intent = Label("affirm" if yes else "deny", 1.0)
         elif not says_a_word(text, prediction.entities):
             intent = Label(intent.name, 0.0)
         message.set("intent", _label(intent), add_to_output=True)
@@ -96,19 +100,18 @@ class PolydeskNLU(GraphComponent, IntentClassifier):  # type: ignore[misc]
         message.set("entities", _entities(prediction), add_to_output=True)
         answer = prediction.as_json()
         extras = {name: answer[name] for name in ("language", "market", "adapter", "out_of_scope", "sentiment")}
-        _add(message, {**extras, "rest": two.rest if two else None})
+        opening = self._opening(request) if asks_for_a_yes else None
+        _add(message, {**extras, "rest": two.rest if two else None, "opening": opening})
         if text.lstrip().startswith("/"):
             message.set("text", WORD_JOINER + text, add_to_output=True)
 
-
-def says_a_word(text: str, entities: Sequence[Entity]) -> bool:
-    """Tell whether a message has a letter or a picture beside its entities: a bare number or e-mail wishes nothing."""
-    inside = {place for found in entities for place in range(found.start, found.end)}
-    return any(
-        character.isalpha() or unicodedata.category(character) == PICTURE
-        for place, character in enumerate(text)
-        if place not in inside
-    )
+    def _opening(self, request: Request) -> str | None:
+        """Return what the first word says by itself: "yes, cancel it" is a yes, "no, do not cancel it" a no."""
+        word = first_word(request.text)
+        if word is None:
+            return None
+        intent = self.parser.parse(replace(request, text=word)).intent
+        return intent.name if intent.confidence >= SURE else None
 
 
 def conversation_language(tracker: DialogueStateTracker) -> str | None:

@@ -1,6 +1,7 @@
 """Stands in for the real understanding in tests of the dialogue: reads intent and tone from the text itself.
 
 `track_order/angry: where is 123456` is the intent `track_order`, said angrily; what follows `||` is a second request.
+`cancel_order+affirm: yes cancel it` begins with a yes.
 Entities are found as in production.
 """
 
@@ -20,7 +21,9 @@ from rasa.shared.nlu.training_data.message import Message
 
 from nlu.entities import find_entities
 
-MARKED = re.compile(r"(?P<intent>[a-z_]+)(?P<angry>/angry)?(?P<annoyed>/annoyed)?:\s?(?P<rest>.*)", re.DOTALL)
+MARKED = re.compile(
+    r"(?P<intent>[a-z_]+)(\+(?P<opening>[a-z]+))?(?P<angry>/angry)?(?P<annoyed>/annoyed)?:\s?(?P<rest>.*)", re.DOTALL
+)
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=False)
@@ -49,6 +52,7 @@ class FakeNLU(GraphComponent, IntentClassifier):  # type: ignore[misc]
             intent = marked["intent"] if marked else "nonsense"
             negative = 0.95 if marked and marked["angry"] else 0.6
             upset = bool(marked and (marked["angry"] or marked["annoyed"]))
+            message.set("opening", marked["opening"] if marked else None, add_to_output=True)
             message.set(INTENT, {"name": intent, "confidence": 0.95 if marked else 0.2}, add_to_output=True)
             message.set("out_of_scope", 0.9 if "weather" in text else 0.1, add_to_output=True)
             sentiment = (

@@ -110,6 +110,22 @@ def test_a_question_is_no_yes(customer: Customer) -> None:
     assert status(customer, PLACED) == "placed"
 
 
+def test_a_yes_or_no_with_the_wish_repeated_is_one(customer: Customer) -> None:
+    customer.says(f"cancel_order: {PLACED} {ANNA}")
+    assert customer.says("cancel_order+deny: no dont cancel it") == ["utter_stopped"]
+    customer.says("cancel_order: after all")
+    assert customer.says("cancel_order+affirm: yes cancel it?") == ["utter_confirm_cancel"], "a question is no yes"
+    assert customer.says("cancel_order+affirm: yes cancel it") == ["utter_order_cancelled"]
+
+
+def test_a_street_is_corrected_at_the_confirmation_and_an_email_is_none(customer: Customer) -> None:
+    customer.says(f"change_shipping_address: {PLACED} {ANNA}")
+    assert customer.says(f"my mail is {ANNA}")[-1] == "utter_request_street"
+    assert customer.says("Lindenweg 3, 80331 München") == ["utter_confirm_change_shipping_address"]
+    assert customer.says("deny: no, Lindenweg 5") == ["utter_confirm_change_shipping_address"]
+    assert "Lindenweg 5, 80331 München" in customer.text
+
+
 def test_wanting_to_cancel_once_more_is_no_yes(customer: Customer) -> None:
     customer.says(f"cancel_order: {PLACED} {ANNA}")
     assert customer.says("cancel_order: dont cancel it") == ["utter_confirm_cancel"]
