@@ -67,7 +67,7 @@ class PolydeskNLU(GraphComponent, IntentClassifier):  # type: ignore[misc]
         """Add what `parser` knows to the messages: Rasa's properties and those that actions and edge need."""
         self.parser.adapters.take_over()
         conversation = conversation_language(tracker) if tracker else None
-        asks_for_a_yes = bool(tracker) and tracker.get_slot(REQUESTED) == CONFIRMED
+        asks_for_a_yes = tracker is not None and tracker.get_slot(REQUESTED) == CONFIRMED
         for message in messages:
             self._process(message, conversation, asks_for_a_yes=asks_for_a_yes)
         return messages

@@ -27,9 +27,10 @@ def says_a_word(text: str, entities: Sequence[Entity]) -> bool:
 def thumb(text: str) -> bool | None:
     """Return what a message of nothing but thumbs and the like says: True is yes, False no, None neither."""
     signs = set(VARIANTS.sub("", text))
-    if not signs or not signs <= {*YES, *NO}:
-        return None
-    return signs <= set(YES) if signs <= set(YES) or signs <= set(NO) else None
+    for meaning, known in ((True, YES), (False, NO)):
+        if signs and signs <= set(known):
+            return meaning
+    return None
 
 
 def first_word(text: str) -> str | None:
