@@ -23,6 +23,7 @@ def measure_starter_bot(folder: Path, *, turns: int) -> Figures:
     project = folder / "starter"
     environment = {**os.environ, "RASA_TELEMETRY_ENABLED": "false"}
     rasa = [sys.executable, "-m", "rasa"]
+    project.mkdir()  # Rasa asks before it makes one
     subprocess.run([*rasa, "init", "--no-prompt", "--init-dir", str(project)], env=environment, check=True, cwd=folder)
     (project / "credentials.yml").write_text("rest:\n", encoding="utf-8")
     port = free_port()
