@@ -21,7 +21,7 @@ import psutil
 
 from tests.benchmarks.polydesk import measure_polydesk
 from tests.benchmarks.starter_bot import measure_starter_bot
-from tests.benchmarks.turns import Figures
+from tests.benchmarks.turns import CONVERSATION, Figures
 
 REPORT = Path("docs/benchmarks.md")
 ROWS = 2000
@@ -68,7 +68,7 @@ def write_report(throughput: float, ours: Figures, theirs: Figures, *, load: flo
         "## Speed, start and memory",
         "",
         f"`make bench`, {datetime.now(UTC):%Y-%m-%d}, {machine}, load {load:.1f} before. Both bots one after the",
-        f"other, in one run, the same number of turns ({ours.turns}), one customer at a time. The starter bot is what",
+        f"other, in one run, {ours.turns} turns in conversations of {CONVERSATION}, one customer at a time. The starter bot is what",
         "`rasa init` makes (DIET and TED), over Rasa's REST channel; Polydesk is measured at the widget's socket, its",
         "database included.",
         "",

@@ -44,20 +44,26 @@ def measure_polydesk(folder: Path, *, turns: int) -> Figures:
     _stop(_start(environment, port)[0])
     process, start = _start(environment, port)
     try:
-        widget = Widget(f"http://127.0.0.1:{port}")
-        widget.begin(market="en-US")
+        customers: list[Widget] = []
         count = iter(range(10**6))
+
+        def begin() -> None:
+            customers.append(Widget(f"http://127.0.0.1:{port}"))
+            customers[-1].begin(market="en-US")
 
         def say(text: str) -> None:
             message_id = f"bench-{next(count)}"
-            widget.say(text, message_id)
+            customers[-1].say(text, message_id)
             while True:
-                turn = widget.hear("polydesk_turn", within=30)
+                turn = customers[-1].hear("polydesk_turn", within=30)
                 if turn["message_id"] == message_id and turn["state"] == "done":
                     return
 
-        taken = time_turns(say, MESSAGES, turns)
-        return figures(taken, start=start, memory=memory_of(psutil.Process(process.pid)))
+        taken = time_turns(begin, say, MESSAGES, turns)
+        memory = memory_of(psutil.Process(process.pid))
+        for customer in customers:
+            customer.__exit__()
+        return figures(taken, start=start, memory=memory)
     finally:
         _stop(process)
 

@@ -34,11 +34,17 @@ def measure_starter_bot(folder: Path, *, turns: int) -> Figures:
     try:
         with httpx.Client(timeout=30) as http:
 
+            count = iter(range(10**6))
+            sender = ["first"]
+
+            def begin() -> None:
+                sender[0] = f"bench-{next(count)}"
+
             def say(text: str) -> None:
-                http.post(url, json={"sender": "bench", "message": text}).raise_for_status()
+                http.post(url, json={"sender": sender[0], "message": text}).raise_for_status()
 
             start = _first_answer(say, began)
-            taken = time_turns(say, MESSAGES, turns)
+            taken = time_turns(begin, say, MESSAGES, turns)
             return figures(taken, start=start, memory=memory_of(psutil.Process(process.pid)))
     finally:
         process.send_signal(signal.SIGTERM)
