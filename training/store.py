@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from actions.database import INSERTS, open_engine, transaction
 from bot.identity import load_secret
+from bot.migrations import migrate
 from bot.settings import read_settings
 from training.tables import FILE, labels, transcript_messages, transcripts
 
@@ -75,8 +76,9 @@ class Store:
 
     @classmethod
     def from_environment(cls) -> Store:
-        """Open the store of the database and folder that the environment names, as the bot does."""
+        """Open the store of the database and folder that the environment names, as the bot does; made where missing."""
         settings = read_settings(os.environ)
+        migrate(settings.database_url)
         return cls(open_engine(settings.database_url), load_secret(settings.var / "transcripts.key"))
 
     def pseudonym(self, *parts: str) -> str:

@@ -382,7 +382,16 @@ def test_a_file_that_is_no_archive_is_bad_input(
     assert len([line for line in done.stderr.splitlines() if line and "B/s" not in line and "it" not in line]) <= 1
 
 
-def _command(engine: Engine, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environ = {**os.environ, "DATABASE_URL": str(engine.url), "POLYDESK_VAR": str(folder / "var")}
+def test_the_command_needs_no_bot_to_have_run_before_it(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "a.jsonl", [{"text": "hi", "consent": True}])
+    url = f"sqlite:///{tmp_path}/new/polydesk.db"
+    done = _command(url, tmp_path, str(path), "--format", "jsonl", "--market", "en-US")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["messages"] == 1
+
+
+def _command(database: Engine | str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    url = database if isinstance(database, str) else str(database.url)
+    environ = {**os.environ, "DATABASE_URL": url, "POLYDESK_VAR": str(folder / "var")}
     command = [sys.executable, "-m", "training", "ingest", *arguments]
     return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
