@@ -19,6 +19,7 @@ from sanic.request import Request
 from sanic.response import HTTPResponse
 from sanic.response import json as json_response
 
+from bot.rasa_speed import speed_up
 from bot.rasa_turn import CHANNEL_NAME, Turn, TurnFailed, run_turn, understand
 from nlu.markets import Markets, load_markets
 
@@ -54,6 +55,7 @@ class PolydeskChannel(InputChannel):  # type: ignore[misc]
 
     def blueprint(self, on_new_message: Callable[[UserMessage], Awaitable[Any]]) -> Blueprint:
         """Return the routes. Rasa's own way in is not used: it hides failures."""
+        speed_up()
         blueprint = Blueprint(CHANNEL_NAME)
         markets = load_markets()
 

@@ -69,7 +69,12 @@ async def train_model(model: Path, log: Path) -> None:
 def write_files(folder: Path, settings: Settings) -> None:
     """Write the run's `endpoints.yml` and `credentials.yml`."""
     endpoints: dict[str, Any] = {
-        "action_endpoint": {"url": "${POLYDESK_ACTIONS_URL}/webhook", "token": "${ACTIONS_SECRET}"},
+        # Our actions know the shop and not the domain, which Rasa would send along with each call.
+        "action_endpoint": {
+            "url": "${POLYDESK_ACTIONS_URL}/webhook",
+            "token": "${ACTIONS_SECRET}",
+            "enable_selective_domain": True,
+        },
         "nlg": {"type": "bot.nlg.Replies"},
         # What Rasa calls `url` it hands on as the host, and a host that is a whole URL it takes as it is.
         "tracker_store": {"type": "SQL", "url": "${POLYDESK_TRACKER_URL}"},

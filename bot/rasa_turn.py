@@ -84,7 +84,13 @@ async def _run(processor: StrictProcessor, turn: Turn) -> DialogueStateTracker:
 
 
 class StrictProcessor(MessageProcessor):  # type: ignore[misc]
-    """Rasa's processor, with failures that are failures."""
+    """Rasa's processor for one turn of a locked conversation, with failures that are failures.
+
+    `stored` is the tracker as it was stored last.
+    """
+
+    stored: DialogueStateTracker
+    _read: DialogueStateTracker | None = None
 
     @classmethod
     def over(cls, agent: Agent) -> StrictProcessor:
@@ -106,7 +112,13 @@ class StrictProcessor(MessageProcessor):  # type: ignore[misc]
             raise
         except Exception as error:
             raise TurnFailed(f"{type(error).__name__}") from error
-        return await self.get_tracker(turn.sender)
+        return self.stored
+
+    async def get_tracker(self, conversation_id: str) -> DialogueStateTracker:
+        """Return the tracker, read once until it is stored: Rasa reads it three times, and nobody else writes it."""
+        if self._read is None:
+            self._read = await super().get_tracker(conversation_id)
+        return self._read
 
     async def save_tracker(self, tracker: DialogueStateTracker) -> None:
         """Store a turn together with the second request found in it: between two stores a process may die."""
@@ -116,6 +128,7 @@ class StrictProcessor(MessageProcessor):  # type: ignore[misc]
         if rest or is_second:
             tracker.update(SlotSet(NEXT_REQUEST, rest))
         await super().save_tracker(tracker)
+        self.stored, self._read = tracker, None
 
     async def _run_action(
         self,
