@@ -86,6 +86,8 @@ def _fit_out_of_scope(heads: Heads, pooled: Floats, examples: Sequence[Example])
         return heads
     signals = heads.signals(pooled[rows], heads.intent_logits(pooled[rows]))
     outside = np.array([examples[position].intent == OUT_OF_SCOPE for position in rows])
+    if outside.all():
+        return heads
     mean, scale = signals[~outside].mean(axis=0), np.maximum(signals[~outside].std(axis=0), 1e-3)
     standard = (signals - mean) / scale
     if outside.sum() >= ROWS_OUT_OF_SCOPE and (~outside).sum() >= ROWS_OUT_OF_SCOPE:

@@ -176,6 +176,8 @@ def _left_out(
 ) -> tuple[list[Example], list[Example]]:
     """Split into rows to train on and rows to calibrate on, where those of left-out intents are out-of-scope."""
     training, unseen = split(examples, share=CALIBRATION_SHARE, seed=seed)
+    if not unseen:  # so few that none can be spared
+        return list(examples), list(examples)
     intents, _ = labels_of(examples)
     if not leave_intents or len(intents) < INTENTS_TO_LEAVE_OUT:
         return training, unseen
@@ -183,4 +185,6 @@ def _left_out(
     left = set(chance.sample(list(intents), round(LEFT_OUT_INTENTS * len(intents))))
     strange = [replace(row, intent=OUT_OF_SCOPE) for row in [*training, *unseen] if row.intent in left]
     known = [row for row in unseen if row.intent not in left]
+    if not known:
+        return training, unseen
     return [row for row in training if row.intent not in left], [*known, *strange]

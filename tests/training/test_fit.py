@@ -114,6 +114,19 @@ def test_a_few_rows_calibrate_on_what_the_first_fit_had_not_seen(plan: Plan, see
     assert set(result.heads.settings.intents) == set(INTENTS)
 
 
+@pytest.mark.parametrize("sentiments_alone", [False, True])
+def test_rows_so_few_that_none_can_be_spared_are_fitted_all_the_same(
+    plan: Plan, sentiments_alone: bool, tmp_path: Path
+) -> None:
+    pairs = [row for intent in INTENTS[:3] for row in [row for row in plan.training if row.intent == intent][:2]]
+    if sentiments_alone:
+        pairs = [replace(row, intent=None, sentiment=("negative", "positive")[n % 2]) for n, row in enumerate(pairs)]
+    runs = Runs()
+    trainer, result = fit(Plan(pairs, None, plan.others), QUICK, init=None, scratch=tmp_path / "scratch", run=runs)
+    assert set(pairs) <= set(trainer.examples)
+    assert result.metrics["rows"] >= len(pairs)
+
+
 def test_many_rows_hold_a_tenth_back_that_calibrates(
     plan: Plan, seen: Seen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
