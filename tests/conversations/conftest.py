@@ -8,8 +8,9 @@ from typing import Any
 
 import jwt
 import pytest
+from sqlalchemy import select
 
-from bot.tables import conversations, messages
+from bot.tables import conversations, messages, replies
 from tests.bot.edge_for_tests import Widget
 from tests.conversations.polydesk import ANSWERS_WITHIN, Polydesk, running_polydesk
 
@@ -47,16 +48,22 @@ class Customer:
         message_id = f"{id(self)}-{self.count}"
         acknowledged = self.widget.say(text, message_id)
         assert acknowledged["ok"], acknowledged
-        heard: list[dict[str, Any]] = []
-        while True:
+        heard: dict[int, Reply] = {}
+        self.state = ""
+        # The client hears events in threads of their own: the last reply may come after the end of the turn.
+        while not self.state or len(heard) < self._answers(message_id):
             event, body = self.widget.heard.get(timeout=ANSWERS_WITHIN)
             if event == "bot_uttered" and body["metadata"].get("message_id") == message_id:
-                heard.append(body)
+                heard[body["metadata"]["id"]] = _reply(body)
             if event == "polydesk_turn" and body["message_id"] == message_id and body["state"] != "typing":
                 self.state = body["state"]
-                break
-        self.replies = [_reply(body) for body in heard]
+        self.replies = [heard[number] for number in sorted(heard)]
         return [reply.name for reply in self.replies]
+
+    def _answers(self, message_id: str) -> int:
+        """Return how many replies the edge has stored for a message."""
+        mine = (messages.c.conversation_id == self.conversation, messages.c.message_id == message_id)
+        return len(self.polydesk.rows(replies, replies.c.answers.in_(select(messages.c.id).where(*mine))))
 
     @property
     def languages(self) -> set[str]:
