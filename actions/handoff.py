@@ -10,6 +10,7 @@ from actions.shop import TicketKind
 from actions.turn import Turn
 
 ANYTHING_ELSE = "utter_what_next"
+NEARLY_OVER = frozenset({ANYTHING_ELSE, "utter_thank"})
 # What accepting an offer opens: the kind of ticket and the reason told to the team.
 ACCEPTED: dict[str, tuple[TicketKind, str]] = {
     "utter_offer_handoff": ("handoff", "not_understood"),
@@ -81,7 +82,7 @@ class Deny(ShopAction):
         if turn.replies_before & OFFERS:
             speaker.say("utter_handoff_declined", custom=asks_team(DECLINED))
             return [SlotSet(HANDOFF_OFFERED, True)]
-        speaker.say("utter_goodbye" if ANYTHING_ELSE in turn.replies_before else ANYTHING_ELSE)
+        speaker.say("utter_goodbye" if turn.replies_before & NEARLY_OVER else ANYTHING_ELSE)
         return []
 
 

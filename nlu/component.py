@@ -19,6 +19,7 @@ from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
+from nlu.entities import find_entities
 from nlu.markets import GLOBAL_ADAPTER
 from nlu.parser import UNDETERMINED, Label, Parser, Prediction, Request
 from nlu.releases import domain_intents
@@ -88,22 +89,28 @@ class PolydeskNLU(GraphComponent, IntentClassifier):  # type: ignore[misc]
         prediction = self.parser.parse(request)
         two = find_second_request(self.parser, request, prediction, small_talk=SMALL_TALK) if text.strip() else None
         first = two.first if two else prediction
-        intent = first.intent
-        if self.parser.detector.wanted(text) is not None:
-            intent = Label(SWITCH_LANGUAGE, 1.0)
-        elif (yes := thumb(text)) is not None:
-            intent = Label("affirm" if yes else "deny", 1.0)
-        elif not says_a_word(text, prediction.entities):
-            intent = Label(intent.name, 0.0)
-        message.set("intent", _label(intent), add_to_output=True)
+        message.set("intent", _label(self._intent(text, first)), add_to_output=True)
         message.set("intent_ranking", [_label(label) for label in first.ranking[:10]], add_to_output=True)
         message.set("entities", _entities(prediction), add_to_output=True)
         answer = prediction.as_json()
         extras = {name: answer[name] for name in ("language", "market", "adapter", "out_of_scope", "sentiment")}
+        if thumb(text) is not None:
+            extras["sentiment"] = {"name": "neutral", "confidence": 1.0}  # a thumb down is a no, and no anger
         opening = self._opening(request) if asks_for_a_yes else None
         _add(message, {**extras, "rest": two.rest if two else None, "opening": opening})
         if text.lstrip().startswith("/"):
             message.set("text", WORD_JOINER + text, add_to_output=True)
+
+    def _intent(self, text: str, prediction: Prediction) -> Label:
+        """Return the adapter's best intent, unless the message is a sign that needs no adapter, or none at all."""
+        if self.parser.detector.wanted(text) is not None:
+            return Label(SWITCH_LANGUAGE, 1.0)
+        yes = thumb(text)
+        if yes is not None:
+            return Label("affirm" if yes else "deny", 1.0)
+        if not says_a_word(text, find_entities(text)):
+            return Label(prediction.intent.name, 0.0)
+        return prediction.intent
 
     def _opening(self, request: Request) -> str | None:
         """Return what the first word says by itself: "yes, cancel it" is a yes, "no, do not cancel it" a no."""

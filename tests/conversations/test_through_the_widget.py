@@ -174,6 +174,23 @@ def test_a_button_that_was_offered_works(polydesk: Polydesk, customer_in: Come) 
     assert customer.says("/affirm") == ["utter_order_cancelled"]
 
 
+def test_thumbs_are_yes_and_no_and_no_anger(polydesk: Polydesk, customer_in: Come) -> None:
+    order = polydesk.order("it-IT", "packed")
+    customer = customer_in("it-IT")
+    customer.says(f"annulla l'ordine {order.number}, {order.email}")
+    assert customer.says("👎") == ["utter_stopped"]
+    customer.says("annulla l'ordine")
+    assert customer.says("👍🏽") == ["utter_order_cancelled"]
+
+
+def test_a_yes_with_the_wish_repeated_is_a_yes(polydesk: Polydesk, customer_in: Come) -> None:
+    order = polydesk.order("zh-CN", "packed")
+    customer = customer_in("zh-CN")
+    customer.says(f"我要取消订单 {order.number} {order.email}")
+    assert customer.says("取消会怎么样？")[-1] == "utter_confirm_cancel"
+    assert customer.says("是的，取消") == ["utter_order_cancelled"]
+
+
 def test_two_requests_in_one_message_are_both_taken_up(polydesk: Polydesk, customer_in: Come) -> None:
     order = polydesk.order("en-US", "shipped")
     customer = customer_in("en-US")

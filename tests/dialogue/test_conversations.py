@@ -56,6 +56,8 @@ def test_a_no_to_anything_else_is_a_goodbye_and_a_yes_is_told_what_there_is(cust
     assert customer.says("affirm: yes") == ["utter_what_can_you_do"]
     assert customer.says("affirm: ok") == ["utter_what_next"]
     assert customer.says("deny: no") == ["utter_goodbye"]
+    customer.says("thank: thanks a lot")
+    assert customer.says("deny: no, that was all") == ["utter_goodbye"]
 
 
 def test_who_is_identified_is_not_asked_again(customer: Customer) -> None:
