@@ -145,6 +145,11 @@ def test_one_word_that_the_markets_language_has_is_no_change_of_language(
     assert detector.detect(text, market=language, conversation=language).code == language
 
 
+@pytest.mark.parametrize("text", ["hi there", "bye bye"])
+def test_a_greeting_that_hindi_or_arabic_have_as_well_is_english(detector: LanguageDetector, text: str) -> None:
+    assert detector.detect(text).code == "en"
+
+
 @pytest.mark.parametrize(("text", "language"), [("merci", "fr"), ("danke", "de"), ("gracias", "es"), ("shukran", "ar")])
 def test_one_word_of_another_language_alone_is_that_languages(
     detector: LanguageDetector, text: str, language: str
