@@ -312,7 +312,8 @@ def test_arabic_runs_from_right_to_left_and_each_message_in_its_own_direction(ch
 
 
 def test_on_a_phone_the_panel_fills_the_screen(browser: Browser, edge: FakeEdge) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 760}, has_touch=True, is_mobile=True)
+    phone: dict[str, Any] = {"viewport": {"width": 390, "height": 760}, "has_touch": True, "is_mobile": True}
+    context = browser.new_context(**phone, reduced_motion="reduce")
     chat = ScriptedChat(context.new_page(), edge).visit().open()
     chat.say("Hallo")
     expect(chat.messages.last.locator(".thumbs")).to_have_css("opacity", "1")
