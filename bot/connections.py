@@ -42,46 +42,8 @@ class Deadline:
             self._timer = None
 
 
-class HttpConnection(H11Protocol):
-    """HTTP with deadlines: for a request's head, from the first moment or byte on, and for reading the answer."""
-
-    head_within = HEAD_WITHIN
-    read_within = READ_WITHIN
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for a request."""
-        super().connection_made(transport)
-        self._head = Deadline(self.head_within, transport.close)
-        self._reading = Deadline(self.read_within, transport.abort)
-        self._head.start()
-
-    def data_received(self, data: bytes) -> None:
-        """Take some bytes; those of a head do not give it more time."""
-        self._head.start()
-        super().data_received(data)
-        in_request = self.cycle is not None and not self.cycle.response_complete
-        if in_request or self.transport.is_closing() or self.transport.get_protocol() is not self:
-            self._head.stop()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Forget both deadlines."""
-        self._head.stop()
-        self._reading.stop()
-        super().connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        """Wait for a client that does not read."""
-        super().pause_writing()
-        self._reading.start()
-
-    def resume_writing(self) -> None:
-        """Go on: the client has read."""
-        self._reading.stop()
-        super().resume_writing()
-
-
-class SocketConnection(WSProtocol):
-    """A WebSocket with a deadline for reading; that the client lives is seen by pings."""
+class ReadDeadline(asyncio.Protocol):
+    """A connection that is closed when its client does not read what waits for it."""
 
     read_within = READ_WITHIN
 
@@ -104,6 +66,35 @@ class SocketConnection(WSProtocol):
         """Go on: the client has read."""
         self._reading.stop()
         super().resume_writing()
+
+
+class HttpConnection(ReadDeadline, H11Protocol):
+    """HTTP with deadlines: for a request's head, from the first moment or byte on, and for reading the answer."""
+
+    head_within = HEAD_WITHIN
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for a request."""
+        super().connection_made(transport)
+        self._head = Deadline(self.head_within, transport.close)
+        self._head.start()
+
+    def data_received(self, data: bytes) -> None:
+        """Take some bytes; those of a head do not give it more time."""
+        self._head.start()
+        super().data_received(data)
+        in_request = self.cycle is not None and not self.cycle.response_complete
+        if in_request or self.transport.is_closing() or self.transport.get_protocol() is not self:
+            self._head.stop()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the deadline of the head as well."""
+        self._head.stop()
+        super().connection_lost(exc)
+
+
+class SocketConnection(ReadDeadline, WSProtocol):
+    """A WebSocket with a deadline for reading; that the client lives is seen by pings."""
 
 
 def server_config(

@@ -6,6 +6,7 @@ which would obey it, unless the edge marked the message as a button that it had 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Optional
 
@@ -19,7 +20,7 @@ from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
-from nlu.entities import find_entities
+from nlu.entities import Entity
 from nlu.markets import GLOBAL_ADAPTER
 from nlu.parser import UNDETERMINED, Label, Parser, Prediction, Request
 from nlu.releases import domain_intents
@@ -89,7 +90,7 @@ class PolydeskNLU(GraphComponent, IntentClassifier):  # type: ignore[misc]
         prediction = self.parser.parse(request)
         two = find_second_request(self.parser, request, prediction, small_talk=SMALL_TALK) if text.strip() else None
         first = two.first if two else prediction
-        message.set("intent", _label(self._intent(text, first)), add_to_output=True)
+        message.set("intent", _label(self._intent(text, first, prediction.entities)), add_to_output=True)
         message.set("intent_ranking", [_label(label) for label in first.ranking[:10]], add_to_output=True)
         message.set("entities", _entities(prediction), add_to_output=True)
         answer = prediction.as_json()
@@ -101,14 +102,14 @@ class PolydeskNLU(GraphComponent, IntentClassifier):  # type: ignore[misc]
         if text.lstrip().startswith("/"):
             message.set("text", WORD_JOINER + text, add_to_output=True)
 
-    def _intent(self, text: str, prediction: Prediction) -> Label:
+    def _intent(self, text: str, prediction: Prediction, entities: Sequence[Entity]) -> Label:
         """Return the adapter's best intent, unless the message is a sign that needs no adapter, or none at all."""
         if self.parser.detector.wanted(text) is not None:
             return Label(SWITCH_LANGUAGE, 1.0)
         yes = thumb(text)
         if yes is not None:
             return Label("affirm" if yes else "deny", 1.0)
-        if not says_a_word(text, find_entities(text)):
+        if not says_a_word(text, entities):
             return Label(prediction.intent.name, 0.0)
         return prediction.intent
 

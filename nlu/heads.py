@@ -96,7 +96,7 @@ class Heads:
         inside = logits[:, : len(self.settings.intents)]
         energy = _logsumexp(inside)
         odds = logits[:, -1] - energy if self.settings.has_out_of_scope_row else np.zeros_like(energy)
-        nearest = (_unit(pooled) @ _unit(self.centroids).T).max(axis=1, initial=-1.0)
+        nearest = (unit(pooled) @ unit(self.centroids).T).max(axis=1, initial=-1.0)
         return np.asarray(np.stack([odds, -energy, -nearest], axis=1), dtype=np.float32)
 
     def _out_of_scope(self, pooled: Floats, logits: Floats) -> Floats:
@@ -185,7 +185,8 @@ def _logsumexp(logits: Floats) -> Floats:
     return np.asarray(top + np.log(np.exp(logits - top[:, None]).sum(axis=-1)), dtype=np.float32)
 
 
-def _unit(vectors: Floats) -> Floats:
+def unit(vectors: Floats) -> Floats:
+    """Return vectors of length one over the last axis; those of no length stay."""
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-6), dtype=np.float32)
 
 

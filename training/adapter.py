@@ -6,7 +6,6 @@ import json
 import random
 import shutil
 import tempfile
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from nlu.encoder import fingerprint
 from nlu.heads import Heads, HeadSettings
 from training.calibrate import calibrate, centroids
 from training.card import write_card
-from training.dataset import Example
+from training.dataset import Example, first_of_each_intent
 from training.evaluate import evaluate
 from training.predict import pool
 from training.train import Trainer
@@ -82,13 +81,8 @@ def uncalibrated(trainer: Trainer) -> Heads:
 
 def _some_of_each(examples: Sequence[Example]) -> list[Example]:
     """Keep enough rows of each intent for its mean vector: all of a large set would take minutes to embed."""
-    kept: Counter[str | None] = Counter()
-    chosen = []
-    for example in random.Random(0).sample(list(examples), len(examples)):  # noqa: S311 - not for secrets
-        kept[example.intent] += 1
-        if kept[example.intent] <= ROWS_A_MEAN:
-            chosen.append(example)
-    return chosen
+    mixed = random.Random(0).sample(list(examples), len(examples))  # noqa: S311 - not for secrets
+    return first_of_each_intent(mixed, ROWS_A_MEAN)
 
 
 def write_adapter(trainer: Trainer, result: Calibrated, *, name: str, lineage: Lineage, target: Path) -> None:

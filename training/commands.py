@@ -17,8 +17,8 @@ from tqdm import tqdm
 from nlu.adapters import ADAPTERS_FOLDER, DamagedAdapterError, read_manifest
 from nlu.encoder import find_encoder, fingerprint
 from nlu.language import LanguageDetector
-from nlu.markets import GLOBAL_ADAPTER, load_markets, message_language
-from nlu.rows import COLUMNS, read_rows, write_rows
+from nlu.markets import GLOBAL_ADAPTER, Markets, load_markets, message_language
+from nlu.rows import COLUMNS, Row, read_rows, write_rows
 from nlu.served import ServedAdapters
 from training.adapter import Lineage, write_adapter
 from training.augment import DEFAULT_KINDS
@@ -80,11 +80,11 @@ def train(options: argparse.Namespace) -> None:
 
 def predict(options: argparse.Namespace) -> None:
     """Label the texts of a CSV with an adapter folder, in full precision."""
-    rows = read_rows(options.input, [market.code for market in load_markets()])
-    predictor = AdapterPredictor(options.adapter)
     markets = load_markets()
+    rows = read_rows(options.input, [market.code for market in markets])
+    predictor = AdapterPredictor(options.adapter)
     detector = LanguageDetector(markets.languages)
-    languages = [_language(detector, row.text, row.hint, row.market) for row in rows]
+    languages = [_language(detector, markets, row) for row in rows]
     treated = [language or markets.languages[0] for language in languages]
     filled = [position for position, row in enumerate(rows) if row.text.strip()]
     scores = predictor.score([rows[position].text for position in filled], [treated[p] for p in filled])
@@ -135,7 +135,7 @@ def _start(options: argparse.Namespace) -> Path | None:
     """Return the adapter to begin from: for a market the global one, else none.
 
     The global adapter's vectors tell its own intents apart and little else: other labels are learned better from the
-    bare encoder's (docs/benchmarks.md).
+    bare encoder's.
     """
     if (options.init or ("global" if options.market else "none")) == "none":
         return None
@@ -164,11 +164,10 @@ def _other_markets_examples(code: str, own: Sequence[Example]) -> list[Example]:
     return [e for e in read_examples([OWN_EXAMPLES]) if e.language != language and e.intent in labels]
 
 
-def _language(detector: LanguageDetector, text: str, hint: str | None, market: str | None) -> str | None:
-    markets = load_markets()
-    row = markets[market] if market else None
-    code = detector.detect(text, hint=hint, market=row.language if row else None).code
-    language = message_language(code, conversation=None, hint=hint, market=row, fallback="")
+def _language(detector: LanguageDetector, markets: Markets, row: Row) -> str | None:
+    market = markets[row.market] if row.market else None
+    code = detector.detect(row.text, hint=row.hint, market=market.language if market else None).code
+    language = message_language(code, conversation=None, hint=row.hint, market=market, fallback="")
     return language or None
 
 

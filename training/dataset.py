@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import random
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,6 +126,17 @@ def labels_of(examples: Sequence[Example]) -> tuple[tuple[str, ...], tuple[str, 
     intents = {example.intent for example in examples if example.intent and example.intent != OUT_OF_SCOPE}
     sentiments = {example.sentiment for example in examples if example.sentiment}
     return tuple(sorted(intents)), tuple(label for label in SENTIMENTS if label in sentiments)
+
+
+def first_of_each_intent(examples: Sequence[Example], at_most: int) -> list[Example]:
+    """Return the first rows of each intent, in their order."""
+    kept: Counter[str | None] = Counter()
+    chosen = []
+    for example in examples:
+        kept[example.intent] += 1
+        if kept[example.intent] <= at_most:
+            chosen.append(example)
+    return chosen
 
 
 def split(examples: Sequence[Example], *, share: float, seed: int) -> tuple[list[Example], list[Example]]:

@@ -13,12 +13,14 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
+from nlu.encoder import find_encoder
 from training.adapter import Calibrated, calibrated, uncalibrated
 from training.calibrate import transfer
 from training.dataset import OUT_OF_SCOPE, Example, labels_of, split
+from training.model import Tokenizer, load_encoder
 from training.outliers import borrow_outliers
 from training.predict import pool
 from training.probe import probe_heads
@@ -153,16 +155,10 @@ def _borrowed(plan: Plan, seed: int) -> list[Example]:
         return []
     labelled = [example for example in plan.training if example.intent]
     wanted = min(BORROWED_AT_MOST, round(BORROWED_SHARE * len(labelled)))
-    return borrow_outliers(labelled, plan.others, _embed, wanted=wanted, seed=seed)
-
-
-def _embed(texts: Sequence[str]) -> Any:
-    """Embed with the bare encoder, whose space no adapter has bent towards some labels."""
-    from nlu.encoder import find_encoder
-    from training.model import Tokenizer, load_encoder
-
+    # The bare encoder's space, which no adapter has bent towards some labels.
     source = find_encoder()
-    return pool(load_encoder(source), Tokenizer(source), texts)
+    embed = partial(pool, load_encoder(source), Tokenizer(source))
+    return borrow_outliers(labelled, plan.others, embed, wanted=wanted, seed=seed)
 
 
 def _halves(rows: Sequence[Example], seed: int) -> tuple[list[Example], list[Example]]:

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from nlu.heads import Floats
+from nlu.heads import Floats, unit
 from training.dataset import OUT_OF_SCOPE, Example
 
 COVERED_SHARE = 0.15
@@ -37,7 +37,7 @@ def borrow_outliers(
     compared = chance.sample(list(examples), min(len(examples), ROWS_COMPARED))
     own, others = embed([row.text for row in compared]), embed([row.text for row in pool])
     centre = np.concatenate([own, others]).mean(axis=0)
-    own, others = _unit(own - centre), _unit(others - centre)
+    own, others = unit(own - centre), unit(others - centre)
     near = (others @ own.T).max(axis=1) >= _near_limit(own, [row.intent for row in compared])
     totals = Counter(row.intent for row in pool)
     covered = Counter(row.intent for row, is_near in zip(pool, near, strict=True) if is_near)
@@ -56,7 +56,3 @@ def _near_limit(vectors: Floats, labels: Sequence[str | None]) -> float:
     same = np.where(names[:, None] == names[None, :], cosines, -1.0).max(axis=1)
     paired = same[same > -1.0]
     return float(np.quantile(paired, NEAR_QUANTILE)) if len(paired) else 0.5
-
-
-def _unit(vectors: Floats) -> Floats:
-    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6), dtype=np.float32)

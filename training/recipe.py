@@ -21,7 +21,7 @@ from nlu.adapters import MANIFEST
 from nlu.markets import GLOBAL_ADAPTER, load_markets
 from training.adapter import Lineage, finish
 from training.commands import MARKET_SETTINGS, OWN_EXAMPLES, run_with_bar
-from training.dataset import Example, read_examples, split
+from training.dataset import Example, first_of_each_intent, read_examples, split
 from training.held_back import HELD_BACK, halves
 from training.train import Trainer, TrainingSettings
 
@@ -84,13 +84,7 @@ def _thinned(examples: Sequence[Example]) -> list[Example]:
     chance = random.Random(0)  # noqa: S311 - not for secrets
     rows = list(examples)
     chance.shuffle(rows)
-    kept: Counter[str | None] = Counter()
-    chosen = []
-    for example in rows:
-        kept[example.intent] += 1
-        if kept[example.intent] <= BITEXT_ROWS_AN_INTENT:
-            chosen.append(replace(example, language="en"))
-    return chosen
+    return [replace(example, language="en") for example in first_of_each_intent(rows, BITEXT_ROWS_AN_INTENT)]
 
 
 def _renamed(example: Example) -> Example:

@@ -26,7 +26,7 @@ class TrainingSettings:
     `replay_share` is how many replayed rows an epoch adds, as a share of its own rows; `hold` weighs the distance from
     the adapter that training started from. What is 0 is off: `patience` is the number of epochs without a better
     validation after which training stops, `contrast` weighs the supervised contrastive loss, `adversarial` is the
-    length of the push against the embeddings of a row. docs/benchmarks.md has what each of them brought.
+    length of the push against the embeddings of a row. `python -m tests.benchmarks.ablation` tells what each brings.
     """
 
     method: Method = "lora"

@@ -14,7 +14,6 @@ from typing import Any, BinaryIO
 from training.formats import (
     BrokenRecordError,
     Record,
-    Rejected,
     Talk,
     consent_in,
     fields_of,
@@ -22,7 +21,7 @@ from training.formats import (
     read_moment,
     text_of,
 )
-from training.formats.json_records import plain_number, read_records
+from training.formats.json_records import plain_number, read_talks
 from training.store import TranscriptMessage
 from training.tables import AGENT, BOT, CUSTOMER
 
@@ -34,15 +33,7 @@ CONSENT_LABELS = {"consent": True, "training_consent": True, "no_consent": False
 
 def read(file: BinaryIO) -> Iterator[Record]:
     """Give the conversations of an export."""
-    for record in read_records(file, lists=LISTS):
-        if isinstance(record, Rejected):
-            yield record
-            continue
-        number, fields = record
-        try:
-            yield _talk(fields_of(fields, "the record"))
-        except BrokenRecordError as error:
-            yield Rejected(number, str(error))
+    yield from read_talks(file, _talk, lists=LISTS)
 
 
 def _talk(record: dict[str, Any]) -> Talk:

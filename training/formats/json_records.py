@@ -6,13 +6,13 @@ Holds one record at a time. Touches the file that it is given.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any, BinaryIO
 
 import ijson  # type: ignore[import-untyped]
 
-from training.formats import ArchiveError, Rejected, is_blank
+from training.formats import ArchiveError, BrokenRecordError, Record, Rejected, Talk, fields_of, is_blank
 
 LONGEST_LINE = 32 * 2**20
 # A longer first line may be the whole of a JSON without line ends: it is not read at once, but value by value.
@@ -40,6 +40,21 @@ def read_records(file: BinaryIO, *, lists: Sequence[str]) -> Iterator[Numbered |
         if number == 0:
             raise ArchiveError(f"The file is not JSON: {_reason(error)}.") from error
         yield Rejected(number + 1, f"the file cannot be read from here on: {_reason(error)}")
+
+
+def read_talks(
+    file: BinaryIO, read_talk: Callable[[dict[str, Any]], Talk], *, lists: Sequence[str]
+) -> Iterator[Record]:
+    """Give the file's records as `read_talk` understands them; one that it cannot read is rejected, with its reason."""
+    for record in read_records(file, lists=lists):
+        if isinstance(record, Rejected):
+            yield record
+            continue
+        number, fields = record
+        try:
+            yield read_talk(fields_of(fields, "the record"))
+        except BrokenRecordError as error:
+            yield Rejected(number, str(error))
 
 
 def read_lines(file: BinaryIO) -> Iterator[Numbered | Rejected]:

@@ -15,7 +15,6 @@ from training.formats import (
     CONSENT_NAMES,
     BrokenRecordError,
     Record,
-    Rejected,
     Talk,
     consent_in,
     fields_of,
@@ -24,7 +23,7 @@ from training.formats import (
     read_moment,
     text_of,
 )
-from training.formats.json_records import plain_number, read_records
+from training.formats.json_records import plain_number, read_talks
 from training.store import TranscriptMessage
 from training.tables import BOT, CUSTOMER
 
@@ -34,15 +33,7 @@ SPEAKERS = {"user": CUSTOMER, "bot": BOT}
 
 def read(file: BinaryIO) -> Iterator[Record]:
     """Give the trackers, or the single events, of an export."""
-    for record in read_records(file, lists=LISTS):
-        if isinstance(record, Rejected):
-            yield record
-            continue
-        number, fields = record
-        try:
-            yield _talk(fields_of(fields, "the record"))
-        except BrokenRecordError as error:
-            yield Rejected(number, str(error))
+    yield from read_talks(file, _talk, lists=LISTS)
 
 
 def _talk(record: dict[str, Any]) -> Talk:
