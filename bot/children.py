@@ -15,9 +15,9 @@ from typing import BinaryIO
 import structlog
 
 STOPS_WITHIN = 10.0  # seconds
-FIRST_PAUSE = 1.0
-LONGEST_PAUSE = 30.0
-STEADY_AFTER = 60.0  # a child that lived this long is started again at once
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 10.0  # customers wait meanwhile
+STEADY_AFTER = 20.0  # a child that lived this long did not die of its start, and is not made to wait
 PR_SET_PDEATHSIG = 1
 
 
@@ -67,11 +67,11 @@ class Child:
 
     async def _keep(self) -> None:
         clock = asyncio.get_running_loop().time
-        pause = FIRST_PAUSE
+        pause: float | None = None
         while self._process:
             began = clock()
             code = await self._process.wait()
-            pause = FIRST_PAUSE if clock() - began > STEADY_AFTER else min(pause * 2, LONGEST_PAUSE)
+            pause = pause_after(pause, lived=clock() - began)
             log = str(self.program.log)
             structlog.get_logger().error("launcher.died", child=self.program.name, code=code, again_in=pause, log=log)
             await asyncio.sleep(pause)
@@ -80,6 +80,16 @@ class Child:
     async def _spawn(self) -> asyncio.subprocess.Process:
         with self.program.log.open("ab") as log:
             return await _spawn(self.program, log)
+
+
+def pause_after(before: float | None, *, lived: float) -> float:
+    """Return how long a child that died is left, in seconds; `before` is the pause before it was started.
+
+    Longer each time for one that dies of its start again and again.
+    """
+    if before is None or lived > STEADY_AFTER:
+        return FIRST_PAUSE
+    return min(before * 2, LONGEST_PAUSE)
 
 
 async def wait_for(name: str, answers: Callable[[], Awaitable[bool]], *, within: float) -> None:

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from bot import rasa_files
-from bot.children import Child, Program
+from bot.children import FIRST_PAUSE, LONGEST_PAUSE, STEADY_AFTER, Child, Program, pause_after
 from bot.identity import load_secret
 from bot.launcher import check_port, free_ports
 from bot.rasa_files import model_file, rasa_environment, tracker_url, write_files
@@ -52,6 +52,17 @@ def test_a_child_that_dies_is_started_again_and_stopping_ends_it(tmp_path: Path)
         assert second is not None and not alive(second)
 
     asyncio.run(live())
+
+
+def test_only_a_child_that_dies_of_its_start_is_left_longer_each_time() -> None:
+    killed = [pause_after(None, lived=1.0)]
+    dying = killed[:]
+    for _ in range(10):
+        killed.append(pause_after(killed[-1], lived=STEADY_AFTER + 1))
+        dying.append(pause_after(dying[-1], lived=1.0))
+
+    assert set(killed) == {FIRST_PAUSE}
+    assert dying == sorted(dying) and dying[1] > dying[0] and dying[-1] == LONGEST_PAUSE
 
 
 def test_children_end_when_the_launcher_is_killed(tmp_path: Path) -> None:
