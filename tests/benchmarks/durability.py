@@ -29,6 +29,7 @@ from tests.conftest import fresh_database
 from tests.services import postgresql, redis
 
 CUSTOMERS = 6
+APART = 20.0  # seconds; longer than an answer may take, so that a wait is not cut off by the next kill
 HEAD = (
     "| what | acknowledged | lost | unanswered | answered twice | effects | doubled | missing | apologies"
     " | slowest answer (s) |"
@@ -64,7 +65,7 @@ def kills(folder: Path, count: int, chance: random.Random) -> Outcome:
     database = f"sqlite:///{folder}/polydesk.db"
     with launched(folder, database) as one:
         with Crowd([one.url], CUSTOMERS) as crowd:
-            outages = kill_at_random([(one.launcher, one.url)], count, chance=chance)
+            outages = kill_at_random([(one.launcher, one.url)], count, chance=chance, apart=APART)
         engine = open_engine(database)
         settle(engine)
         return look(engine, crowd.acknowledged, outages)
@@ -80,7 +81,7 @@ def pairs(folder: Path, count: int, chance: random.Random) -> Outcome:
         ):
             both = [(one.launcher, one.url), (two.launcher, two.url)]
             with Crowd([one.url, two.url], CUSTOMERS) as crowd:
-                outages = kill_at_random(both, count, chance=chance)
+                outages = kill_at_random(both, count, chance=chance, apart=APART)
             engine = open_engine(database)
             settle(engine)
             outcome = look(engine, crowd.acknowledged, outages)

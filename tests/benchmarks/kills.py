@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 import psutil
@@ -37,7 +38,7 @@ class Outage:
 class Outcome:
     """What became of the messages. `lost` were acknowledged and not stored, `unanswered` still wait at the end.
 
-    `slowest` is the longest wait for an answer after everything was healthy, in seconds.
+    `slowest` is the longest that a message waited without a break while everything was healthy, in seconds.
     """
 
     acknowledged: int
@@ -83,11 +84,13 @@ def healthy(url: str) -> bool:
         return False
 
 
-def kill_at_random(launchers: Sequence[tuple[int, str]], count: int, *, chance: random.Random) -> list[Outage]:
-    """Kill edge, Rasa and actions in turn, each at a random moment under load."""
+def kill_at_random(
+    launchers: Sequence[tuple[int, str]], count: int, *, chance: random.Random, apart: float
+) -> list[Outage]:
+    """Kill edge, Rasa and actions in turn, each at a random moment under load, up to so many seconds after the last."""
     outages = []
     for number in range(count):
-        time.sleep(chance.uniform(0.5, 4))
+        time.sleep(chance.uniform(0.5, apart))
         launcher, url = chance.choice(launchers)
         outages.append(kill(launcher, url, list(PROCESSES)[number % len(PROCESSES)]))
     return outages
@@ -125,12 +128,13 @@ def look(engine: Engine, acknowledged: set[str], outages: Sequence[Outage]) -> O
         effects_doubled=sum((opened - asked).values()),
         effects_missing=sum((asked - opened).values()),
         apologies=sum(row.name == "edge_apology" for row in said),
-        slowest=max((_waited(row, outages) for row in taken if row.finished_at), default=0.0),
+        slowest=max((_longest_wait(row, outages) for row in taken if row.finished_at), default=0.0),
     )
 
 
-def _waited(row: object, outages: Sequence[Outage]) -> float:
-    """Return the seconds from the message, or from the end of the last outage it met, to its answer."""
-    received, finished = row.received_at, row.finished_at  # type: ignore[attr-defined]
-    met = [each.healthy for each in outages if each.healthy >= received and each.killed <= finished]
-    return float((finished - max([received, *met])).total_seconds())
+def _longest_wait(row: Any, outages: Sequence[Outage]) -> float:
+    """Return the longest time, in seconds, from the message or the end of an outage to its answer or the next kill."""
+    begins = [row.received_at, *(each.healthy for each in outages)]
+    ends = [*(each.killed for each in outages), row.finished_at]
+    waits = (min(end, row.finished_at) - max(begin, row.received_at) for begin, end in zip(begins, ends, strict=True))
+    return max(wait.total_seconds() for wait in waits)

@@ -13,7 +13,7 @@ def test_after_kills_of_edge_rasa_and_actions_nothing_acknowledged_is_lost_and_n
     polydesk: Polydesk,
 ) -> None:
     with Crowd([polydesk.url], 2) as crowd:
-        outages = kill_at_random([(polydesk.launcher, polydesk.url)], 3, chance=random.Random(3))
+        outages = kill_at_random([(polydesk.launcher, polydesk.url)], 3, chance=random.Random(3), apart=4)
     settle(polydesk.engine)
 
     outcome = look(polydesk.engine, crowd.acknowledged, outages)
