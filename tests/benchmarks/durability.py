@@ -6,72 +6,78 @@
     --senders 20        fifty messages at once from each
     --sockets 200 --minutes 5   a message each every twenty seconds
     --disconnects 300   in the middle of a reply
+    --write             put the figures into docs/benchmarks.md as well
 
-Everything is done by default; 0 leaves a part out. Prints a table.
+Everything is done by default; 0 leaves a part out. Prints a table of each part; 1 if a goal is missed.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import sys
 import tempfile
-from collections.abc import Sequence
-from dataclasses import astuple
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+
+from sqlalchemy.engine import Engine
 
 from actions.database import open_engine
 from tests.benchmarks.customers import Crowd
-from tests.benchmarks.kills import Outcome, kill_at_random, look, settle
+from tests.benchmarks.durability_report import Part, write_part
+from tests.benchmarks.kills import kill_at_random, look, settle
 from tests.benchmarks.launched import launched
-from tests.benchmarks.load import burst, disconnects, repeated, sockets
+from tests.benchmarks.load import Figures, burst, disconnects, repeated, sockets
 from tests.conftest import fresh_database
 from tests.services import postgresql, redis
 
 CUSTOMERS = 6
 APART = 20.0  # seconds; longer than an answer may take, so that a wait is not cut off by the next kill
-HEAD = (
-    "| what | acknowledged | lost | unanswered | answered twice | effects | doubled | missing | apologies"
-    " | slowest answer (s) |"
-)
 SECRET = "signs the sessions of this benchmark"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print."""
+    """Measure, print, and write the report if asked to; 1 if a goal is missed."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks.durability",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parts = {"kills": 50, "pairs": 6, "ids": 500, "senders": 20, "sockets": 200, "minutes": 5, "disconnects": 300}
-    for name, default in parts.items():
-        parser.add_argument(f"--{name}", type=int, default=default)
+    for name, plan in PLANS.items():
+        parser.add_argument(f"--{name}", type=int, default=plan.size)
+    parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--write", action="store_true")
     options = parser.parse_args(arguments)
-    chance = random.Random(options.seed)
+    missed, load = False, os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="polydesk-durability-") as folder:
-        if options.kills:
-            _print_outcome(f"{options.kills} kills, SQLite", kills(Path(folder) / "one", options.kills, chance))
-        if options.pairs:
-            _print_outcome(f"{options.pairs} kills, two of each", pairs(Path(folder) / "two", options.pairs, chance))
-        if options.ids or options.senders or options.sockets or options.disconnects:
-            load(Path(folder) / "load", options)
-    return 0
+        for name, plan in PLANS.items():
+            if not getattr(options, name):
+                continue
+            figures = plan.measure(Path(folder) / name, options)
+            part = Part(name, plan.title.format_map(vars(options)), options.seed, load, figures)
+            sys.stdout.write("\n".join([*part.lines, "", ""]))
+            sys.stdout.flush()
+            if options.write:
+                write_part(part)
+            missed = missed or bool(part.missed)
+    return int(missed)
 
 
-def kills(folder: Path, count: int, chance: random.Random) -> Outcome:
+def kills(folder: Path, options: argparse.Namespace) -> Figures:
     """Kill the processes of one Polydesk while customers write."""
-    database = f"sqlite:///{folder}/polydesk.db"
-    with launched(folder, database) as one:
-        with Crowd([one.url], CUSTOMERS) as crowd:
-            outages = kill_at_random([(one.launcher, one.url)], count, chance=chance, apart=APART)
-        engine = open_engine(database)
+    with desk(folder) as (url, launcher, engine):
+        with Crowd([url], CUSTOMERS) as crowd:
+            chance = random.Random(options.seed)
+            outages = kill_at_random([(launcher, url)], options.kills, chance=chance, apart=APART)
         settle(engine)
-        return look(engine, crowd.acknowledged, outages)
+        return look(engine, crowd.acknowledged, outages).figures()
 
 
-def pairs(folder: Path, count: int, chance: random.Random) -> Outcome:
+def pairs(folder: Path, options: argparse.Namespace) -> Figures:
     """Kill the processes of two Polydesks that share PostgreSQL and Redis."""
     with postgresql() as server, fresh_database(server) as database, redis() as cache:
         shared = {"REDIS_URL": cache, "POLYDESK_SECRET": SECRET}
@@ -81,42 +87,66 @@ def pairs(folder: Path, count: int, chance: random.Random) -> Outcome:
         ):
             both = [(one.launcher, one.url), (two.launcher, two.url)]
             with Crowd([one.url, two.url], CUSTOMERS) as crowd:
-                outages = kill_at_random(both, count, chance=chance, apart=APART)
+                chance = random.Random(options.seed)
+                outages = kill_at_random(both, options.pairs, chance=chance, apart=APART)
             engine = open_engine(database)
             settle(engine)
             outcome = look(engine, crowd.acknowledged, outages)
             engine.dispose()
-            return outcome
+            return outcome.figures()
 
 
-def load(folder: Path, options: argparse.Namespace) -> None:
-    """Measure one Polydesk that nobody kills."""
+@contextmanager
+def desk(folder: Path) -> Iterator[tuple[str, int, Engine]]:
+    """Run one Polydesk on SQLite; give its address, its launcher's process id and its database."""
     database = f"sqlite:///{folder}/polydesk.db"
     with launched(folder, database) as one:
         engine = open_engine(database)
-        if options.ids:
-            _print(f"{options.ids} ids five times, twenty at once", repeated(one.url, engine, options.ids))
-        if options.senders:
-            _print(f"fifty messages at once from {options.senders} senders", burst(one.url, options.senders))
-        if options.sockets:
-            _print(
-                f"{options.sockets} sockets for {options.minutes} minutes",
-                sockets(one.url, options.sockets, minutes=options.minutes),
-            )
-        if options.disconnects:
-            _print(f"{options.disconnects} disconnects in a reply", disconnects(one.url, engine, options.disconnects))
+        yield one.url, one.launcher, engine
         engine.dispose()
 
 
-def _print_outcome(name: str, outcome: Outcome) -> None:
-    figures = [f"{each:.1f}" if isinstance(each, float) else str(each) for each in astuple(outcome)]
-    sys.stdout.write(f"{HEAD}\n{'|---' * 10}|\n| {name} | {' | '.join(figures)} |\n\n")
-    sys.stdout.flush()
+def ids(folder: Path, options: argparse.Namespace) -> Figures:
+    """Deliver messages again and again."""
+    with desk(folder) as (url, _, engine):
+        return repeated(url, engine, options.ids)
 
 
-def _print(name: str, figures: dict[str, float]) -> None:
-    sys.stdout.write(f"{name}: {', '.join(f'{key} {value:g}' for key, value in figures.items())}\n")
-    sys.stdout.flush()
+def senders(folder: Path, options: argparse.Namespace) -> Figures:
+    """Send many messages at once."""
+    with desk(folder) as (url, _, _):
+        return burst(url, options.senders)
+
+
+def steady(folder: Path, options: argparse.Namespace) -> Figures:
+    """Hold many sockets open."""
+    with desk(folder) as (url, _, _):
+        return sockets(url, options.sockets, minutes=options.minutes)
+
+
+def broken(folder: Path, options: argparse.Namespace) -> Figures:
+    """Break connections."""
+    with desk(folder) as (url, _, engine):
+        return disconnects(url, engine, options.disconnects)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One part: how many by default, the title of its table, and how it is measured in a folder of its own."""
+
+    size: int
+    title: str
+    measure: Callable[[Path, argparse.Namespace], Figures]
+
+
+PLANS = {
+    "kills": Plan(50, "{kills} times kill -9 of edge, Rasa or actions, on SQLite", kills),
+    "pairs": Plan(6, "{pairs} times kill -9, two of each, on PostgreSQL and Redis", pairs),
+    "ids": Plan(500, "{ids} messages five times each, twenty at once", ids),
+    "senders": Plan(20, "{senders} senders with fifty messages at once each", senders),
+    "sockets": Plan(200, "{sockets} sockets for {minutes:g} minutes, a message each every twenty seconds", steady),
+    "disconnects": Plan(300, "{disconnects} disconnects in a reply", broken),
+}
 
 
 if __name__ == "__main__":

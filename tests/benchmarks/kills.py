@@ -51,6 +51,20 @@ class Outcome:
     apologies: int
     slowest: float
 
+    def figures(self) -> dict[str, float]:
+        """Return the figures by the names that the report has for them."""
+        return {
+            "messages acknowledged": self.acknowledged,
+            "lost": self.lost,
+            "unanswered": self.unanswered,
+            "answered twice": self.answered_twice,
+            "effects": self.effects,
+            "effects doubled": self.effects_doubled,
+            "effects missing": self.effects_missing,
+            "answered with an apology": self.apologies,
+            "longest wait while all was healthy (s)": self.slowest,
+        }
+
 
 def child(launcher: int, process: str) -> psutil.Process | None:
     """Return a launcher's running process of this name."""

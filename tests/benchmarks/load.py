@@ -8,45 +8,68 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import httpx
 import numpy as np
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.engine import Engine
 
 from actions.database import reading
-from bot.tables import conversations, messages, replies
+from bot.tables import messages, replies
 from tests.benchmarks.kills import settle
 from tests.bot.edge_for_tests import Widget
 
 TEXT = "how long does delivery take?"
 EVERY = 20.0  # seconds between a socket's messages
 AT_ONCE = 50
+DELIVERIES_AT_ONCE = 20
 PATIENCE = 120.0
 
+Figures = dict[str, float]
 
-def repeated(url: str, engine: Engine, ids: int) -> dict[str, float]:
-    """Deliver each message five times, twenty at once; count what was processed."""
+
+def repeated(url: str, engine: Engine, ids: int) -> Figures:
+    """Deliver each message five times, twenty at once, half of them over REST and half at widgets; count what came."""
     jobs = [number for number in range(ids) for _ in range(5)]
     random.Random(1).shuffle(jobs)
-    with httpx.Client(timeout=PATIENCE, trust_env=False) as http, ThreadPoolExecutor(20) as pool:
+    with (
+        httpx.Client(timeout=PATIENCE, trust_env=False) as http,
+        ExitStack() as opened,
+        ThreadPoolExecutor(DELIVERIES_AT_ONCE) as pool,
+    ):
+        widgets = [opened.enter_context(Widget(url)) for _ in range(DELIVERIES_AT_ONCE)]
+        for widget in widgets:
+            widget.begin(market="en-US")
 
-        def post(number: int) -> tuple[int, str]:
-            body = {"sender": f"repeated {number}", "message": TEXT, "message_id": str(number)}
+        def deliver(number: int) -> tuple[int, str]:
+            message_id = f"repeated {number}"
+            if number % 2:
+                return number, str(widgets[number % len(widgets)].say(TEXT, message_id))
+            body = {"sender": message_id, "message": TEXT, "message_id": message_id}
             while not (answer := http.post(f"{url}/webhooks/rest/webhook", json=body)).is_success:
                 time.sleep(0.2)
             return number, answer.text
 
-        answers = set(pool.map(post, jobs))
+        answers = set(pool.map(deliver, jobs))
+        settle(engine)
     with reading(engine) as session:
-        mine = conversations.c.sender.like("repeated %")
-        query = select(func.count(messages.c.id)).join(conversations).where(mine)
-        stored = session.execute(query).scalar_one()
-    return {"stored": stored, "different answers to one id": len(answers) - ids}
+        mine = messages.c.message_id.like("repeated %")
+        stored = session.execute(select(messages.c.id).where(mine)).scalars().all()
+        said = session.execute(select(replies.c.answers, replies.c.text).where(replies.c.answers.in_(stored))).all()
+    return {
+        "deliveries": len(jobs),
+        "lost": ids - len(stored),
+        "unanswered": len(set(stored) - {row.answers for row in said}),
+        "answered twice": len(said) - len(set(said)),
+        "different answers to one id": len(answers) - ids,
+    }
 
 
-def burst(url: str, senders: int) -> dict[str, float]:
+def burst(url: str, senders: int) -> Figures:
     """Send fifty messages at once from each sender; count what was answered, and what not in order."""
 
     def send(_: int) -> tuple[int, int]:
@@ -64,7 +87,11 @@ def burst(url: str, senders: int) -> dict[str, float]:
 
     with ThreadPoolExecutor(senders) as pool:
         results = list(pool.map(send, range(senders)))
-    return {"dropped": sum(dropped for dropped, _ in results), "out of order": sum(wrong for _, wrong in results)}
+    return {
+        "messages": senders * AT_ONCE,
+        "dropped": sum(dropped for dropped, _ in results),
+        "out of order": sum(wrong for _, wrong in results),
+    }
 
 
 class Socket:
@@ -106,7 +133,7 @@ class Socket:
         self.heard[(metadata["message_id"] or "", metadata["id"])] += 1
 
 
-def sockets(url: str, count: int, *, minutes: float) -> dict[str, float]:
+def sockets(url: str, count: int, *, minutes: float) -> Figures:
     """Hold sockets open, a message each every twenty seconds."""
     until = time.monotonic() + 60 * minutes
     customers = [Socket(url, number, until) for number in range(count)]
@@ -124,52 +151,65 @@ def sockets(url: str, count: int, *, minutes: float) -> dict[str, float]:
         "lost": len(acknowledged) - len(answered),
         "doubled": sum(times > 1 for customer in customers for times in customer.heard.values()),
         "misdelivered": sum(key not in customer.acknowledged for key, customer in own),
-        "acknowledged p99 (s)": round(float(np.percentile(acknowledged, 99)), 3),
-        "answered p95 (s)": round(float(np.percentile(answered, 95)), 3),
+        "acknowledged, 99th percentile (s)": round(float(np.percentile(acknowledged, 99)), 3),
+        "answered, 95th percentile (s)": round(float(np.percentile(answered, 95)), 3),
     }
 
 
-def disconnects(url: str, engine: Engine, count: int) -> dict[str, float]:
-    """Break the connection in the middle of each reply, resume from the last id, and compare with what was stored."""
+@dataclass
+class Screen:
+    """What a customer sees of one conversation over many connections, by the widget's rule: each reply once."""
+
+    shown: list[int] = field(default_factory=list)
+
+    def show(self, body: dict[str, Any]) -> None:
+        """Show a reply that is new here."""
+        if body["metadata"]["id"] not in self.shown:
+            self.shown.append(body["metadata"]["id"])
+
+    def show_heard(self, widget: Widget) -> None:
+        """Show what was heard so far."""
+        while not widget.heard.empty():
+            event, body = widget.heard.get_nowait()
+            if event == "bot_uttered":
+                self.show(body)
+
+    def resume(self, widget: Widget) -> None:
+        """Ask for what comes after the last reply on the screen."""
+        widget.socket.call("polydesk_resume", {"last_id": max(self.shown, default=0)}, timeout=PATIENCE)
+        self.show_heard(widget)
+
+
+def disconnects(url: str, engine: Engine, count: int) -> Figures:
+    """Break the connection in each reply, resume from the last one shown, and compare with what was stored.
+
+    Half of them break after the first part of the reply, the others at any moment of the turn.
+    """
     chance = random.Random(2)
     token: object = None
-    seen: Counter[int] = Counter()
-    last = 0
+    screen = Screen()
     for number in range(count):
         with Widget(url) as widget:
             token, _ = widget.begin(token, market="en-US")
-            last = _resume(widget, last, seen)
+            screen.resume(widget)
             widget.say(TEXT, f"break {number}")
-            time.sleep(chance.uniform(0, 0.3))
-            last = _drain(widget, last, seen)
+            if number % 2:
+                screen.show(widget.hear("bot_uttered", within=PATIENCE))
+            else:
+                time.sleep(chance.uniform(0, 0.15))
+                screen.show_heard(widget)
             widget.socket.eio.disconnect(abort=True)
     settle(engine)
     with Widget(url) as widget:
         widget.begin(token)
-        _resume(widget, last, seen)
+        screen.resume(widget)
     with reading(engine) as session:
         mine = select(messages.c.conversation_id).where(messages.c.message_id == "break 0")
-        stored = select(replies.c.number).where(replies.c.conversation_id.in_(mine), replies.c.answers.is_not(None))
-        said = set(session.execute(stored).scalars())
+        stored = select(replies.c.number, replies.c.answers, replies.c.text)
+        said = session.execute(stored.where(replies.c.conversation_id.in_(mine), replies.c.answers.is_not(None))).all()
     return {
-        "replies": len(said),
-        "gaps": len(said - set(seen)),
-        "doubles": sum(times > 1 for times in seen.values()),
+        "parts of replies": len(said),
+        "gaps": len({row.number for row in said} - set(screen.shown)),
+        "doubled": len(said) - len({(row.answers, row.text) for row in said}),
+        "out of order": sum(left > right for left, right in pairwise(screen.shown)),
     }
-
-
-def _resume(widget: Widget, last: int, seen: Counter[int]) -> int:
-    widget.socket.call("polydesk_resume", {"last_id": last}, timeout=PATIENCE)
-    return _drain(widget, last, seen)
-
-
-def _drain(widget: Widget, last: int, seen: Counter[int]) -> int:
-    """Take what was heard so far, as the widget does: what it has already is left away."""
-    while True:
-        try:
-            event, body = widget.heard.get_nowait()
-        except queue.Empty:
-            return last
-        if event == "bot_uttered" and body["metadata"]["id"] > last:
-            last = body["metadata"]["id"]
-            seen[last] += 1
