@@ -26,7 +26,7 @@ class EmailForm(Form):
     def read_start(self, turn: Turn, slots: Slots) -> Slots:
         """Read the e-mail that the first message names, else the one named for an order or signed by the shop."""
         known = slots.get("email") or turn.verified_email
-        return self.read(turn, slots) or ({EMAIL: known} if known else {})
+        return ({EMAIL: known} if known else {}) | self.read(turn, slots)
 
     def read(self, turn: Turn, slots: Slots) -> Slots:
         """Read an e-mail."""

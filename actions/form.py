@@ -26,6 +26,9 @@ OFFERS = QUESTIONS_OF_OFFER | {"utter_apology"}
 LAST_WORDS = frozenset({"contact_human_agent", "goodbye"})
 # A customer who is asked for a name or a street may write anything; only a message like this is not the answer.
 CERTAIN = 0.9
+# From this confidence on a yes is one that something may be done for that cannot be undone.
+CLEAR = 0.8
+NOT_UNDERSTOOD = frozenset({"", "nlu_fallback"})
 
 Slots = dict[str, Any]
 
@@ -92,6 +95,9 @@ class Form(ShopAction):
         if self._answers_an_offer(turn):
             return []
         changes = {} if self._interrupts(turn) else self.read(turn, slots)
+        if turn.requested == CONFIRMED and not changes and self._is_unclear(turn):
+            speaker.say("utter_needs_clear_yes")
+            return self.apologise(speaker, turn) + self._go_on(speaker, turn, slots)
         reply = self._yes_or_no(turn)
         if reply == "affirm" and turn.requested == CONFIRMED and not changes:
             changes = {CONFIRMED: True}
@@ -128,9 +134,21 @@ class Form(ShopAction):
     def _yes_or_no(self, turn: Turn) -> str | None:
         """Return "affirm" or "deny"; the form's own wish with a yes or no before it ("yes, cancel it") is that."""
         said = turn.opening if turn.intent == self.intent else turn.intent
-        if said == "affirm" and turn.asks:
-            return None
         return said if said in {"affirm", "deny"} else None
+
+    def _is_unclear(self, turn: Turn) -> bool:
+        """Tell whether an answer to "shall I?" is neither yes nor no: a question, a maybe, or hardly a yes.
+
+        Another matter that begins with a maybe ("not sure, where is it?") is that matter.
+        """
+        if turn.pressed:
+            return False
+        reply = self._yes_or_no(turn)
+        if turn.hesitates and turn.opening != "deny":
+            return reply is not None or turn.intent in NOT_UNDERSTOOD | {self.intent}
+        if turn.asks:
+            return reply is not None
+        return reply == turn.intent == "affirm" and turn.confidence < CLEAR
 
     def _interrupts(self, turn: Turn) -> bool:
         """Tell whether a message is another matter although free text was asked for."""
@@ -138,5 +156,5 @@ class Form(ShopAction):
             return False
         if turn.pressed or turn.intent == "deny":
             return True
-        known = turn.intent not in {"", "nlu_fallback", self.intent}
+        known = turn.intent not in NOT_UNDERSTOOD | {self.intent}
         return turn.asks or (known and turn.confidence >= CERTAIN)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rasa_sdk.events import EventType, SlotSet
 
 from actions.action import HANDOFF_OFFERED, ShopAction, Speaker, asks_team
-from actions.form import OFFERS
+from actions.form import OFFERS, QUESTIONS_OF_OFFER
 from actions.shop import TicketKind
 from actions.turn import Turn
 
@@ -18,6 +18,9 @@ ACCEPTED: dict[str, tuple[TicketKind, str]] = {
     "utter_registration_hints": ("registration_problem", "registration_failed"),
     "utter_apology": ("handoff", "negative"),
 }
+# The reference that the customer was told last, and when; within so many seconds it is still the same matter.
+TICKET = "handoff_ticket"
+SAME_MATTER = 7 * 24 * 3600.0
 # Tells the edge that the customer wants no person; who was queued for an offer alone is queued no longer.
 DECLINED = "declined"
 
@@ -26,13 +29,16 @@ class HandoffAction(ShopAction):
     """An action that may queue the conversation for a person."""
 
     def hand_off(self, speaker: Speaker, turn: Turn, kind: TicketKind, reason: str) -> list[EventType]:
-        """Open a ticket, tell its reference, and tell the edge."""
-        ticket = self.shop.open_ticket(
-            kind, conversation=turn.conversation, market=self.market(turn).code, reason=reason, key=self.key(turn)
-        )
-        custom = asks_team(reason, ticket=ticket.reference)
-        speaker.say("utter_handoff_queued", reference=ticket.reference, custom=custom)
-        return [SlotSet(HANDOFF_OFFERED, True)]
+        """Tell the customer her ticket's reference, and the edge; who waits already has one and gets no second."""
+        ticket = turn.slots.get(TICKET)
+        if not ticket or turn.at - ticket["at"] > SAME_MATTER:
+            opened = self.shop.open_ticket(
+                kind, conversation=turn.conversation, market=self.market(turn).code, reason=reason, key=self.key(turn)
+            )
+            ticket = {"reference": opened.reference, "at": turn.at}
+        custom = asks_team(reason, ticket=ticket["reference"])
+        speaker.say("utter_handoff_queued", reference=ticket["reference"], custom=custom)
+        return [SlotSet(HANDOFF_OFFERED, True), SlotSet(TICKET, ticket)]
 
 
 class Handoff(HandoffAction):
@@ -55,11 +61,11 @@ class Affirm(HandoffAction):
         return "action_affirm"
 
     def act(self, speaker: Speaker, turn: Turn) -> list[EventType]:
-        """Hand off if that was offered; whoever wants something else is told what there is."""
-        if turn.asks:
-            speaker.say("utter_rephrase")
-            return []
+        """Hand off if that was offered; a maybe is asked again; whoever wants something else is told what there is."""
         offer = next((offer for offer in ACCEPTED if offer in turn.replies_before), None)
+        if turn.asks or turn.hesitates:
+            speaker.say(offer if offer in QUESTIONS_OF_OFFER else "utter_rephrase")
+            return []
         if offer is not None:
             kind, reason = ACCEPTED[offer]
             why_offered = turn.slots.get(HANDOFF_OFFERED)
@@ -97,6 +103,12 @@ class Contact(ShopAction):
         """Name phone, e-mail and hours."""
         contact = self.market(turn).contact
         speaker.say(
-            "utter_contact", phone=contact.phone, email=contact.email, opens=contact.opens, closes=contact.closes
+            "utter_contact",
+            phone=contact.phone,
+            email=contact.email,
+            opens=contact.opens,
+            closes=contact.closes,
+            first_day=contact.first_day,
+            last_day=contact.last_day,
         )
         return []

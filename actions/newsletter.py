@@ -8,6 +8,7 @@ from actions.accounts import EMAIL, EmailForm
 from actions.action import ShopAction, Speaker
 from actions.form import Slots
 from actions.turn import Turn
+from nlu.signs import newsletter_wish
 
 WISH = "newsletter_wish"
 
@@ -20,8 +21,10 @@ class NewsletterForm(EmailForm):
     own_slots = (WISH, EMAIL)
 
     def read(self, turn: Turn, slots: Slots) -> Slots:
-        """Read the wish, pressed or typed as the button says it, and an e-mail."""
+        """Read the wish, pressed, typed as the button says it or in other words, and an e-mail."""
         wish = turn.choice()
+        if wish is None and not turn.pressed and (turn.intent == self.intent or turn.requested == WISH):
+            wish = newsletter_wish(turn.text)
         found = super().read(turn, slots)
         return {WISH: wish, **found} if wish in {"subscribe", "unsubscribe"} else found
 

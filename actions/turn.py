@@ -13,6 +13,8 @@ from typing import Any, Literal
 from rasa_sdk import Tracker
 from rasa_sdk.events import EventType
 
+from nlu import signs
+
 INVISIBLE = "\u2060"  # the component's mark on typed text that starts with "/"
 CHOICE_INTENT = "choose"
 QUESTION_MARKS = ("?", "？", "؟")
@@ -37,15 +39,16 @@ class Sentiment:
 class Turn:
     """The latest message of a conversation and its surroundings.
 
-    `replies_before` are the names of the bot's replies to the message before, `replies_now` those already given to
-    this one. `previous_sentiment` is that of the customer's message before. `opening` is the first word's own
-    intent, where a form asks for a yes. The verified e-mail and order numbers are what the shop has signed about her;
-    the edge alone passes them on.
+    `at` is when the message came, in seconds since the epoch. `replies_before` are the names of the bot's replies to
+    the message before, `replies_now` those already given to this one. `previous_sentiment` is that of the customer's
+    message before. `opening` is the first word's own intent, where a form asks for a yes. The verified e-mail and order
+    numbers are what the shop has signed about her; the edge alone passes them on.
     """
 
     conversation: str
     market: str
     message_id: str
+    at: float
     text: str
     intent: str
     confidence: float
@@ -69,6 +72,11 @@ class Turn:
     def asks(self) -> bool:
         """Whether the message ends with a question mark: never a name, never a street, and never a yes."""
         return self.text.rstrip().endswith(QUESTION_MARKS)
+
+    @property
+    def hesitates(self) -> bool:
+        """Whether something typed is neither a clear yes nor a clear no."""
+        return not self.pressed and signs.hesitates(self.text)
 
     @property
     def pressed(self) -> bool:
@@ -121,6 +129,7 @@ def read_turn(tracker: Tracker) -> Turn:
         conversation=tracker.sender_id,
         market=metadata.get("market") or message.get("market") or "",
         message_id=message.get("message_id") or "",
+        at=float(now[0].get("timestamp") or 0.0) if now else 0.0,
         text=(message.get("text") or "").removeprefix(INVISIBLE),
         intent=intent.get("name") or "",
         confidence=float(intent.get("confidence") or 0.0),

@@ -19,6 +19,8 @@ from babel import Locale
 from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal
 
+from nlu.markets import WEEKDAYS
+
 REPLIES_FOLDER = Path(__file__).with_name("replies")
 FALLBACK_LANGUAGE = "en"
 PLURAL_KEY = "plural"
@@ -86,7 +88,7 @@ class Texts:
 
 
 class BabelFormatter(Formatter):
-    """`str.format` whose format specifications are `money`, `date`, `number` and `term`."""
+    """`str.format` whose format specifications are `money`, `date`, `weekday`, `number` and `term`."""
 
     def __init__(self, locale: Locale, terms: Mapping[str, str]) -> None:
         self.locale = locale
@@ -98,17 +100,25 @@ class BabelFormatter(Formatter):
             return str(format_currency(Decimal(str(value["amount"])), value["currency"], locale=self.locale))
         if format_spec == "date":
             return str(format_date(date.fromisoformat(str(value)[:10]), format="long", locale=self.locale))
+        if format_spec == "weekday":
+            return weekday_name(value, self.locale)
         if format_spec == "number":
             return str(format_decimal(Decimal(str(value)), locale=self.locale))
         if format_spec == "term":
             return self._terms(value)
         if format_spec:
-            raise TextsError(f"Unknown placeholder type {format_spec!r}; there are money, date, number and term.")
+            kinds = "money, date, weekday, number and term"
+            raise TextsError(f"Unknown placeholder type {format_spec!r}; there are {kinds}.")
         return str(value)
 
     def _terms(self, value: Any) -> str:
         keys = value if isinstance(value, list | tuple) else [value]
         return ", ".join(self.terms.get(str(key), str(key)) for key in keys)
+
+
+def weekday_name(day: str, locale: Locale) -> str:
+    """Return the name of a day of the week as it stands within a sentence; `day` is one of `nlu.markets.WEEKDAYS`."""
+    return str(locale.days["format"]["wide"][WEEKDAYS.index(day)])
 
 
 def load_texts(folder: Path = REPLIES_FOLDER) -> Texts:

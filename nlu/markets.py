@@ -12,6 +12,7 @@ from babel import Locale, UnknownLocaleError
 
 GLOBAL_ADAPTER = "global"
 MARKETS_FILE = Path("markets.yml")
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")  # in the order of `date.weekday()`
 
 
 class UnknownMarketError(ValueError):
@@ -24,12 +25,28 @@ class MarketsFileError(ValueError):
 
 @dataclass(frozen=True)
 class Contact:
-    """How a market's customer service is reached; `opens` and `closes` are local times, Monday to Friday."""
+    """How a market's customer service is reached: from `opens` to `closes`, local times, `first_day` to `last_day`.
+
+    Raises `ValueError` for a day that is none of `WEEKDAYS`.
+    """
 
     email: str
     phone: str
     opens: str
     closes: str
+    first_day: str = "mon"
+    last_day: str = "fri"
+
+    def __post_init__(self) -> None:
+        wrong = {self.first_day, self.last_day} - set(WEEKDAYS)
+        if wrong:
+            raise ValueError(f"{', '.join(sorted(map(str, wrong)))} is no day; days are {', '.join(WEEKDAYS)}.")
+
+    @property
+    def open_days(self) -> tuple[str, ...]:
+        """The days from the first to the last; a week may begin on any day."""
+        first, last = WEEKDAYS.index(self.first_day), WEEKDAYS.index(self.last_day)
+        return tuple(WEEKDAYS[(first + day) % 7] for day in range((last - first) % 7 + 1))
 
 
 @dataclass(frozen=True)

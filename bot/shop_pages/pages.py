@@ -23,7 +23,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from bot.texts import Texts, load_texts
+from bot.texts import Texts, load_texts, weekday_name
 from nlu.markets import Market, Markets, UnknownMarketError, load_markets
 
 HERE = Path(__file__).parent
@@ -119,6 +119,8 @@ class ShopPages:
             "products": self._assortment.in_market(market),
             "opens": _clock(market.contact.opens, market),
             "closes": _clock(market.contact.closes, market),
+            "first_day": weekday_name(market.contact.first_day, _locale(market)),
+            "last_day": weekday_name(market.contact.last_day, _locale(market)),
             "static": STATIC_PATH,
         }
         page = self._templates.get_template(template).render(context)

@@ -3,51 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
-from typing import Any
 
 import pytest
-from rasa_sdk import Tracker
-from rasa_sdk.executor import CollectingDispatcher
 from sqlalchemy.engine import Engine
 
 from actions.accounts import EditAccountForm, RecoverPasswordForm
-from actions.action import Surroundings
 from actions.form import Form
 from actions.orders import TrackOrderForm
-from actions.sql_shop import SqlShop
-from nlu.entities import find_entities
-from nlu.markets import load_markets
-from tests.dialogue.shop_data import ANNA, DELIVERED, EVA, NOW, POSTCODE, SHIPPED, fill
-
-
-class Talk:
-    """One form, spoken to as Rasa does it; the slots go on from message to message."""
-
-    def __init__(self, engine: Engine, kind: type[Form], **verified: Any) -> None:
-        fill(engine)
-        self._form = kind(Surroundings(SqlShop(engine, now=lambda: NOW), load_markets(), "https://shop.example/"))
-        self._verified = verified
-        self.slots: dict[str, Any] = {}
-        self.replies: list[dict[str, Any]] = []
-
-    def says(self, text: str, *, starts: bool = False) -> list[str]:
-        """Return the names of the replies to a message."""
-        message = {
-            "text": text,
-            "intent": {"name": self._form.intent, "confidence": 0.9},
-            "entities": [asdict(found) for found in find_entities(text)],
-            "metadata": {"market": "de-DE", **self._verified},
-            "message_id": "m",
-        }
-        events: list[dict[str, Any]] = [{"event": "user", "parse_data": message}]
-        events += [{"event": "active_loop", "name": self._form.form}] if starts else []
-        tracker = Tracker("c", dict(self.slots), message, events, False, None, {"name": self._form.form}, None)
-        dispatcher = CollectingDispatcher()
-        for event in self._form.run(dispatcher, tracker, {}):
-            self.slots[event["name"]] = event["value"]
-        self.replies = dispatcher.messages
-        return [reply["response"] for reply in self.replies]
+from tests.actions.talk import Talk
+from tests.dialogue.shop_data import ANNA, DELIVERED, EVA, POSTCODE, SHIPPED
 
 
 def test_a_verified_customer_names_her_order_and_nothing_else(sqlite_engine: Engine) -> None:

@@ -157,7 +157,7 @@ def test_a_closed_conversation_begins_anew_with_the_bot_when_the_customer_writes
 def test_what_customers_are_told_is_in_their_language(desk: Desk) -> None:
     anna = desk.agent("Anna")
     names = ("joined", "transferred", "handed_back", "closed", "nobody_available", "out_of_hours", "still_waiting")
-    values = {"agent": "Anna", "opens": "09:00", "closes": "18:00"}
+    values = {"agent": "Anna", "opens": "09:00", "closes": "18:00", "first_day": "sun", "last_day": "thu"}
     for language in desk.markets.languages:
         told = [desk.texts.edge(language, f"handoff_{name}", **values) for name in (*names, "agent_silent")]
         assert len(set(told)) == len(told)

@@ -77,6 +77,13 @@ def test_hours_are_the_markets_own() -> None:
     assert not is_open(markets["de-DE"], WEDNESDAY + timedelta(days=3))
 
 
+@pytest.mark.parametrize(("market", "closed"), [("de-DE", {"Sat", "Sun"}), ("ar-SA", {"Fri", "Sat"})])
+def test_days_are_the_markets_own(market: str, closed: set[str]) -> None:
+    row = load_markets()[market]
+    week = [WEDNESDAY + timedelta(days=day) for day in range(7)]
+    assert {f"{day:%a}" for day in week if not is_open(row, day)} == closed
+
+
 def test_who_waits_long_is_told_that_she_still_waits(desk: Desk, watch: HandoffWatch) -> None:
     desk.agent("Anna", here=True)
     key = desk.conversation()

@@ -59,5 +59,10 @@ def test_the_front_page_follows_the_browsers_languages(client: TestClient, wish:
     assert f'<html lang="{code}"' in client.get("/", headers={"accept-language": wish}).text
 
 
+def test_the_team_is_there_on_the_markets_own_days(client: TestClient) -> None:
+    assert "من الأحد إلى الخميس" in client.get("/shop/ar-SA").text
+    assert "Montag bis Freitag" in client.get("/shop/de-DE").text
+
+
 def test_an_unknown_market_is_not_found(client: TestClient) -> None:
     assert client.get("/shop/xx-XX").status_code == 404

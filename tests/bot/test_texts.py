@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from babel import Locale
+from babel.numbers import format_currency
 
 from bot.texts import PLURAL_KEY, REPLIES_FOLDER, TextsError, load_texts
 from nlu.markets import load_markets
@@ -77,6 +78,38 @@ def test_money_dates_and_terms_are_written_as_the_language_writes_them(language:
         "status": "order_shipped",
     }
     assert TEXTS.reply(language, "utter_order_status", values) == text
+
+
+@pytest.mark.parametrize(
+    ("language", "days"),
+    [
+        ("en", "Sunday to Thursday"),
+        ("de", "Sonntag bis Donnerstag"),
+        ("es", "de domingo a jueves"),
+        ("fr", "du dimanche au jeudi"),
+        ("it", "da domenica a giovedì"),
+        ("pt", "de domingo a quinta-feira"),
+        ("hi", "रविवार से गुरुवार"),
+        ("ar", "من الأحد إلى الخميس"),
+        ("zh", "星期日至星期四"),
+        ("ja", "日曜日～木曜日"),
+    ],
+)
+def test_the_days_are_those_of_the_market_in_the_customers_language(language: str, days: str) -> None:
+    hours = {"opens": "09:00", "closes": "18:00", "first_day": "sun", "last_day": "thu"}
+    contact = TEXTS.reply(language, "utter_contact", {"phone": "1", "email": "a@example.com", **hours})
+    assert days in contact
+    assert days.replace("～", "から") in TEXTS.edge(language, "handoff_out_of_hours", **hours)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_delivery_costs_and_from_when_it_is_free_is_told_in_every_language(language: str) -> None:
+    for days in (1, 2, 3, 11):
+        values = {"way": "delivery_express", "price": {"amount": "7.00", "currency": "EUR"}}
+        told = TEXTS.reply(language, "utter_delivery_option", {**values, "days_min": 1, "days_max": days})
+        assert format_currency(7, "EUR", locale=language) in told
+    told = TEXTS.reply(language, "utter_delivery_free", {"free_from": {"amount": "60.00", "currency": "EUR"}})
+    assert format_currency(60, "EUR", locale=language) in told
 
 
 def test_the_number_decides_the_plural_form() -> None:

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nlu.markets import Markets, MarketsFileError, UnknownMarketError, load_markets, message_language
+from nlu.markets import Contact, Markets, MarketsFileError, UnknownMarketError, load_markets, message_language
+
+CONTACT = {"email": "service@shop.example", "phone": "+1 202 555 0142", "opens": "09:00", "closes": "18:00"}
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +75,7 @@ def test_an_unknown_market_is_named_in_the_error(markets: Markets) -> None:
         ({"code": "zz-99"}, "row 1"),
         ({"colour": "red"}, "colour"),
         ({"contact": {}}, "row 1"),
+        ({"contact": {**CONTACT, "first_day": "sunday"}}, "row 1.*sunday"),
     ],
 )
 def test_a_wrong_row_is_named_in_the_error(tmp_path: Path, change: dict[str, object], message: str) -> None:
@@ -81,6 +84,12 @@ def test_a_wrong_row_is_named_in_the_error(tmp_path: Path, change: dict[str, obj
     file.write_text(yaml.safe_dump({"markets": [{**rows[0], **change}]}), encoding="utf-8")
     with pytest.raises(MarketsFileError, match=message):
         load_markets(file)
+
+
+def test_a_week_is_monday_to_friday_where_nothing_is_said_and_may_begin_on_any_day(markets: Markets) -> None:
+    assert Contact(**CONTACT).open_days == ("mon", "tue", "wed", "thu", "fri")
+    assert markets["ar-SA"].contact.open_days == ("sun", "mon", "tue", "wed", "thu")
+    assert Contact(**CONTACT, first_day="wed", last_day="wed").open_days == ("wed",)
 
 
 def test_arabic_is_written_from_right_to_left(markets: Markets) -> None:
