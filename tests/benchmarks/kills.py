@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import httpx
 import psutil
@@ -36,7 +35,7 @@ class Outage:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of the messages. `lost` were acknowledged and not stored, `unanswered` still wait at the end.
+    """What became of the messages. `lost` were acknowledged and not stored, `unanswered` have no reply at the end.
 
     `slowest` is the longest that a message waited without a break while everything was healthy, in seconds.
     """
@@ -136,19 +135,21 @@ def look(engine: Engine, acknowledged: set[str], outages: Sequence[Outage]) -> O
     return Outcome(
         acknowledged=len(acknowledged),
         lost=len(acknowledged - {row.message_id for row in taken}),
-        unanswered=sum(row.state == WAITING for row in taken),
+        unanswered=len({row.id for row in taken} - {row.answers for row in said}),
         answered_twice=sum(times > 1 for times in texts.values()),
         effects=sum(opened.values()),
         effects_doubled=sum((opened - asked).values()),
         effects_missing=sum((asked - opened).values()),
         apologies=sum(row.name == "edge_apology" for row in said),
-        slowest=max((_longest_wait(row, outages) for row in taken if row.finished_at), default=0.0),
+        slowest=max(
+            (longest_wait(row.received_at, row.finished_at, outages) for row in taken if row.finished_at), default=0.0
+        ),
     )
 
 
-def _longest_wait(row: Any, outages: Sequence[Outage]) -> float:
-    """Return the longest time, in seconds, from the message or the end of an outage to its answer or the next kill."""
-    begins = [row.received_at, *(each.healthy for each in outages)]
-    ends = [*(each.killed for each in outages), row.finished_at]
-    waits = (min(end, row.finished_at) - max(begin, row.received_at) for begin, end in zip(begins, ends, strict=True))
+def longest_wait(received: datetime, finished: datetime, outages: Sequence[Outage]) -> float:
+    """Return the longest time, in seconds, from a message or the end of an outage to the answer or the next kill."""
+    begins = [received, *(each.healthy for each in outages)]
+    ends = [*(each.killed for each in outages), finished]
+    waits = (min(end, finished) - max(begin, received) for begin, end in zip(begins, ends, strict=True))
     return max(wait.total_seconds() for wait in waits)
