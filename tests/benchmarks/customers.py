@@ -17,6 +17,7 @@ import socketio
 from tests.bot.edge_for_tests import Widget
 
 MESSAGES = ("I want to file a complaint about the courier", "how long does delivery take?")
+CONVERSATION = 20  # messages; then the customer begins anew
 ANSWERED_WITHIN = 30.0  # seconds; then the customer writes on, so that several messages wait
 AWAY = (socketio.exceptions.SocketIOError, queue.Empty, httpx.HTTPError, ConnectionError, OSError)
 
@@ -28,9 +29,8 @@ class Customer:
     urls: Sequence[str]
     stop: threading.Event
     rest: bool = False
-    name: str = field(default_factory=lambda: uuid.uuid4().hex)
+    name: str = ""
     acknowledged: list[str] = field(default_factory=list)
-    acknowledging: list[float] = field(default_factory=list)
     token: str | None = None
     widget: Widget | None = None
 
@@ -39,13 +39,17 @@ class Customer:
         for number, text in zip(itertools.count(), itertools.cycle(MESSAGES)):
             if self.stop.is_set():
                 break
+            if number % CONVERSATION == 0:
+                self._begin_anew()
             message_id = f"{self.name}-{number}"
-            began = time.monotonic()
             while not (self._post(text, message_id) if self.rest else self._say(text, message_id)):
                 time.sleep(0.3)
-            self.acknowledging.append(time.monotonic() - began)
             self.acknowledged.append(message_id)
         self._leave()
+
+    def _begin_anew(self) -> None:
+        self._leave()
+        self.name, self.token = uuid.uuid4().hex, None
 
     def _post(self, text: str, message_id: str) -> bool:
         body = {"sender": self.name, "message": text, "message_id": message_id, "metadata": {"market": "en-US"}}
