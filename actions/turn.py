@@ -17,7 +17,6 @@ from nlu import signs
 
 INVISIBLE = "\u2060"  # the component's mark on typed text that starts with "/"
 CHOICE_INTENT = "choose"
-QUESTION_MARKS = ("?", "？", "؟")
 
 Phase = Literal["started", "answered", "resumed"]
 
@@ -71,7 +70,7 @@ class Turn:
     @property
     def asks(self) -> bool:
         """Whether the message ends with a question mark: never a name, never a street, and never a yes."""
-        return self.text.rstrip().endswith(QUESTION_MARKS)
+        return signs.asks(self.text)
 
     @property
     def hesitates(self) -> bool:

@@ -26,14 +26,21 @@ from nlu.parser import UNDETERMINED, Label, Parser, Prediction, Request
 from nlu.releases import domain_intents
 from nlu.segments import find_second_request
 from nlu.served import ServedAdapters
-from nlu.signs import first_word, says_a_word, thumb
+from nlu.signs import asks, first_word, says_a_word, thumb
 
 SWITCH_LANGUAGE = "switch_language"
 WORD_JOINER = "\u2060"
 # The slots of a form that asks for a yes (`actions/form.py`).
 REQUESTED, CONFIRMED = "requested_slot", "confirmed"
 SURE = 0.9
+MOST = 0.5
 SMALL_TALK = ("greet", "goodbye", "thank", "affirm", "deny", "bot_challenge", "what_can_you_do")
+YES_OR_NO = ("affirm", "deny")
+# What is answered in between, after which a form goes on.
+QUESTIONS = (
+    "track_order", "track_refund", "check_invoice", "check_cancellation_fee", "check_payment_methods",
+    "check_refund_policy", "delivery_options", "delivery_period", "contact_customer_service", "contact_human_agent",
+)  # fmt: skip
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=False)
@@ -90,14 +97,16 @@ class PolydeskNLU(GraphComponent, IntentClassifier):  # type: ignore[misc]
         prediction = self.parser.parse(request)
         two = find_second_request(self.parser, request, prediction, small_talk=SMALL_TALK) if text.strip() else None
         first = two.first if two else prediction
-        message.set("intent", _label(self._intent(text, first, prediction.entities)), add_to_output=True)
+        opening = self._opening(request) if asks_for_a_yes else None
+        asked = self._asked_instead(request, prediction, opening) if asks_for_a_yes else None
+        intent = asked or self._intent(text, first, prediction.entities)
+        message.set("intent", _label(intent), add_to_output=True)
         message.set("intent_ranking", [_label(label) for label in first.ranking[:10]], add_to_output=True)
         message.set("entities", _entities(prediction), add_to_output=True)
         answer = prediction.as_json()
         extras = {name: answer[name] for name in ("language", "market", "adapter", "out_of_scope", "sentiment")}
         if thumb(text) is not None:
             extras["sentiment"] = {"name": "neutral", "confidence": 1.0}  # a thumb down is a no, and no anger
-        opening = self._opening(request) if asks_for_a_yes else None
         _add(message, {**extras, "rest": two.rest if two else None, "opening": opening})
         if text.lstrip().startswith("/"):
             message.set("text", WORD_JOINER + text, add_to_output=True)
@@ -120,6 +129,24 @@ class PolydeskNLU(GraphComponent, IntentClassifier):  # type: ignore[misc]
             return None
         intent = self.parser.parse(replace(request, text=word)).intent
         return intent.name if intent.confidence >= SURE else None
+
+    def _asked_instead(self, request: Request, prediction: Prediction, opening: str | None) -> Label | None:
+        """Return the question that a customer puts instead of a yes or no: "no wait, where is it", "is it late?"."""
+        if opening == "deny" or (opening == "affirm" and asks(request.text)):
+            rest = request.text.partition(first_word(request.text) or "")[2]
+            found = self.parser.parse(replace(request, text=rest)).intent
+            if found.name in QUESTIONS and found.confidence >= SURE:
+                return found
+        if asks(request.text) and prediction.intent.name in YES_OR_NO:
+            return _best_question(prediction.ranking)
+        return None
+
+
+def _best_question(ranking: Sequence[Label]) -> Label | None:
+    """Return the question that most of what is no yes and no no speaks for, with its share of that."""
+    others = [label for label in ranking if label.name not in YES_OR_NO]
+    share = others[0].confidence / (sum(label.confidence for label in others) or 1.0) if others else 0.0
+    return Label(others[0].name, share) if share >= MOST and others[0].name in QUESTIONS else None
 
 
 def conversation_language(tracker: DialogueStateTracker) -> str | None:

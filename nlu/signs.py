@@ -23,7 +23,10 @@ YES, NO = "👍👌✅", "👎❌🚫"
 VARIANTS = re.compile("[\ufe0f\U0001f3fb-\U0001f3ff\\s]")  # emoji's colours of skin and their sign "as a picture"
 BETWEEN_WORDS = re.compile(r"[\s,.!?;:…，。！？；：、،؛؟।]+")
 
+QUESTION_MARKS = ("?", "？", "؟")
 UNSPACED = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")  # kana and Han
+
+LONGEST = 500  # characters; who writes more has said it by then
 
 Sign = Literal["hesitates", "unsubscribes", "subscribes"]
 
@@ -53,6 +56,11 @@ def first_word(text: str) -> str | None:
     return words[0] if len(words) > 1 else None
 
 
+def asks(text: str) -> bool:
+    """Tell whether a message ends with a question mark."""
+    return text.rstrip().endswith(QUESTION_MARKS)
+
+
 def hesitates(text: str) -> bool:
     """Tell whether a message is neither a clear yes nor a clear no: "maybe", "not sure", "let me think"."""
     return _says("hesitates", text)
@@ -66,7 +74,7 @@ def newsletter_wish(text: str) -> Literal["subscribe", "unsubscribe"] | None:
 
 
 def _says(sign: Sign, text: str) -> bool:
-    return bool(_words(sign).search(_folded(EMAIL.sub(" ", text))))
+    return bool(_words(sign).search(_folded(EMAIL.sub(" ", text[:LONGEST]))))
 
 
 @cache
