@@ -25,7 +25,7 @@ class DeliveryOptions(ShopAction):
                 "utter_delivery_option",
                 way=f"delivery_{option.name}",
                 price=option.price,
-                days_min=option.days_min,
+                days=[option.days_min, option.days_max],
                 days_max=option.days_max,
             )
         speaker.say("utter_delivery_free", free_from=terms.free_from)
@@ -45,7 +45,7 @@ class DeliveryPeriod(ShopAction):
             speaker.say(
                 "utter_delivery_period",
                 way=f"delivery_{option.name}",
-                days_min=option.days_min,
+                days=[option.days_min, option.days_max],
                 days_max=option.days_max,
             )
         return []

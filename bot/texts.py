@@ -88,7 +88,7 @@ class Texts:
 
 
 class BabelFormatter(Formatter):
-    """`str.format` whose format specifications are `money`, `date`, `weekday`, `number` and `term`."""
+    """`str.format` whose format specifications are `money`, `date`, `weekday`, `number`, `range` and `term`."""
 
     def __init__(self, locale: Locale, terms: Mapping[str, str]) -> None:
         self.locale = locale
@@ -104,10 +104,13 @@ class BabelFormatter(Formatter):
             return weekday_name(value, self.locale)
         if format_spec == "number":
             return str(format_decimal(Decimal(str(value)), locale=self.locale))
+        if format_spec == "range":
+            low, high = value
+            return str(high) if low == high else self.terms["range"].format(low=low, high=high)
         if format_spec == "term":
             return self._terms(value)
         if format_spec:
-            kinds = "money, date, weekday, number and term"
+            kinds = "money, date, weekday, number, range and term"
             raise TextsError(f"Unknown placeholder type {format_spec!r}; there are {kinds}.")
         return str(value)
 

@@ -106,10 +106,20 @@ def test_the_days_are_those_of_the_market_in_the_customers_language(language: st
 def test_what_delivery_costs_and_from_when_it_is_free_is_told_in_every_language(language: str) -> None:
     for days in (1, 2, 3, 11):
         values = {"way": "delivery_express", "price": {"amount": "7.00", "currency": "EUR"}}
-        told = TEXTS.reply(language, "utter_delivery_option", {**values, "days_min": 1, "days_max": days})
+        told = TEXTS.reply(language, "utter_delivery_option", {**values, "days": [1, days], "days_max": days})
         assert format_currency(7, "EUR", locale=language) in told
     told = TEXTS.reply(language, "utter_delivery_free", {"free_from": {"amount": "60.00", "currency": "EUR"}})
     assert format_currency(60, "EUR", locale=language) in told
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_range_of_one_number_is_told_as_one(language: str) -> None:
+    one, two = (
+        TEXTS.reply(language, "utter_delivery_period", {"way": "delivery_express", "days": days, "days_max": days[1]})
+        for days in ([1, 1], [1, 2])
+    )
+    assert one.count("1") == 1
+    assert two.index("1") < two.index("2")
 
 
 def test_the_number_decides_the_plural_form() -> None:

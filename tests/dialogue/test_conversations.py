@@ -105,18 +105,31 @@ def test_a_change_of_mind_is_accepted(customer: Customer) -> None:
     assert status(customer, PLACED) == "placed"
 
 
-def test_a_question_is_no_yes(customer: Customer) -> None:
+ASKED_AGAIN = ["utter_needs_clear_yes", "utter_confirm_cancel"]
+
+
+def test_a_question_and_a_maybe_are_no_yes_and_no_no(customer: Customer) -> None:
     customer.says(f"cancel_order: {PLACED} {ANNA}")
-    for question in ("what?", "哪个？", "ماذا؟"):
-        assert customer.says(f"affirm: {question}") == ["utter_confirm_cancel"]
+    for unclear in ("affirm: what?", "deny: is it late?", "affirm: vielleicht", "deny: não sei", "maybe", "我再想想"):
+        assert customer.says(unclear) == ASKED_AGAIN
+        assert PLACED in customer.text, "it is said once more what would happen"
     assert status(customer, PLACED) == "placed"
+    assert customer.says("affirm: yes") == ["utter_order_cancelled"]
+
+
+def test_a_question_instead_of_a_yes_is_answered_and_the_confirmation_goes_on(customer: Customer) -> None:
+    customer.says(f"cancel_order: {PLACED} {ANNA}")
+    for question in ("track_order+deny: no wait where is my order", "track_order: not sure, is it late?"):
+        assert customer.says(question) == ["utter_order_status", "utter_confirm_cancel"]
+    assert customer.says("delivery_options: maybe, what is shipping")[-1] == "utter_confirm_cancel"
+    assert customer.says("affirm: yes") == ["utter_order_cancelled"]
 
 
 def test_a_yes_or_no_with_the_wish_repeated_is_one(customer: Customer) -> None:
     customer.says(f"cancel_order: {PLACED} {ANNA}")
     assert customer.says("cancel_order+deny: no dont cancel it") == ["utter_stopped"]
     customer.says("cancel_order: after all")
-    assert customer.says("cancel_order+affirm: yes cancel it?") == ["utter_confirm_cancel"], "a question is no yes"
+    assert customer.says("cancel_order+affirm: yes cancel it?") == ASKED_AGAIN, "a question is no yes"
     assert customer.says("cancel_order+affirm: yes cancel it") == ["utter_order_cancelled"]
 
 
@@ -283,6 +296,19 @@ def test_the_wish_for_a_person_is_met_at_once_and_the_form_is_kept(customer: Cus
     assert customer.says(f"{ANNA}") == ["utter_confirm_cancel"]
 
 
+def test_a_second_wish_for_a_person_is_told_the_same_reference(customer: Customer) -> None:
+    assert customer.says("contact_human_agent: a person please") == ["utter_handoff_queued"]
+    told = customer.text
+    customer.says("delivery_period: and how long does it take")
+    assert customer.says("contact_human_agent: PERSON") == ["utter_handoff_queued"]
+    assert customer.text == told
+    customer.says("asdf")
+    customer.says("asdf")
+    assert customer.says("affirm: yes") == ["utter_handoff_queued"]
+    assert customer.text == told
+    assert customer.rows(tables.TicketRow) == 1
+
+
 def test_typed_slashes_are_no_commands_for_the_dialogue(customer: Customer) -> None:
     customer.says(f"cancel_order: {PLACED} {ANNA}")
     assert customer.says("\u2060/affirm") == ["utter_rephrase", "utter_confirm_cancel"]
@@ -335,8 +361,7 @@ def test_the_newsletter_is_ended(customer: Customer) -> None:
     assert customer.says("newsletter_subscription: about the newsletter") == ["utter_request_newsletter_wish"]
     assert customer.says('/choose{"choice": "subscribe"}') == ["utter_request_email"]
     assert customer.says(f"{ANNA}") == ["utter_subscribed"]
-    customer.says(f"newsletter_subscription: no more for {ANNA}")
-    assert customer.says('/choose{"choice": "unsubscribe"}') == ["utter_unsubscribed"]
+    assert customer.says(f"newsletter_subscription: no more for {ANNA}") == ["utter_unsubscribed"]
     assert customer.row(tables.SubscriptionRow, email=ANNA).status == "ended"
 
 
@@ -369,6 +394,7 @@ def test_trouble_with_signing_up_gets_hints_and_if_wanted_a_ticket(customer: Cus
         ("place_order", "utter_place_order", "https://shop.example/"),
         ("check_cancellation_fee", "utter_cancellation_free", "30"),
         ("delivery_options", "utter_delivery_option", "4,90"),
+        ("delivery_options", "utter_delivery_free", "50,00"),
         ("delivery_period", "utter_delivery_period", "4"),
         ("check_payment_methods", "utter_payment_methods", "Klarna"),
         ("check_refund_policy", "utter_return_window", "30"),
