@@ -31,6 +31,7 @@ THOUGHT: dict[str, list[tuple[str, float]]] = {
     "but is it late?": [("track_order", 0.92)],
     "is it late?": [("deny", 0.6), ("track_order", 0.25), ("affirm", 0.1), ("goodbye", 0.05)],
     "what?": [("affirm", 0.6), ("bot_challenge", 0.3), ("track_order", 0.1)],
+    "really?": [("affirm", 0.6), ("track_order", 0.15), ("greet", 0.14), ("bot_challenge", 0.11)],
     "no dont cancel it": [("deny", 0.9)],
     "dont cancel it": [("cancel_order", 0.96)],
     "no, Lindenweg 5": [("deny", 0.9)],
@@ -97,6 +98,7 @@ def test_a_question_instead_of_a_yes_or_no_is_a_question(text: str, question: st
         ("no, Lindenweg 5", "deny"),
         ("yes cancel it and where is my refund", "affirm"),
         ("what?", "affirm"),
+        ("really?", "affirm"),
         ("no", "deny"),
     ],
 )
