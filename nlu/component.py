@@ -98,9 +98,9 @@ class PolydeskNLU(GraphComponent, IntentClassifier):  # type: ignore[misc]
         two = find_second_request(self.parser, request, prediction, small_talk=SMALL_TALK) if text.strip() else None
         first = two.first if two else prediction
         opening = self._opening(request) if asks_for_a_yes else None
-        asked = self._asked_instead(request, prediction, opening) if asks_for_a_yes else None
-        intent = asked or self._intent(text, first, prediction.entities)
-        message.set("intent", _label(intent), add_to_output=True)
+        intent = self._intent(text, first, prediction.entities)
+        asked = self._asked_instead(request, intent, first.ranking, opening) if asks_for_a_yes else None
+        message.set("intent", _label(asked or intent), add_to_output=True)
         message.set("intent_ranking", [_label(label) for label in first.ranking[:10]], add_to_output=True)
         message.set("entities", _entities(prediction), add_to_output=True)
         answer = prediction.as_json()
@@ -130,16 +130,17 @@ class PolydeskNLU(GraphComponent, IntentClassifier):  # type: ignore[misc]
         intent = self.parser.parse(replace(request, text=word)).intent
         return intent.name if intent.confidence >= SURE else None
 
-    def _asked_instead(self, request: Request, prediction: Prediction, opening: str | None) -> Label | None:
+    def _asked_instead(
+        self, request: Request, intent: Label, ranking: Sequence[Label], opening: str | None
+    ) -> Label | None:
         """Return the question that a customer puts instead of a yes or no: "no wait, where is it", "is it late?"."""
         if opening == "deny" or (opening == "affirm" and asks(request.text)):
             rest = request.text.partition(first_word(request.text) or "")[2]
             found = self.parser.parse(replace(request, text=rest)).intent
             if found.name in QUESTIONS and found.confidence >= SURE:
                 return found
-        if asks(request.text) and prediction.intent.name in YES_OR_NO:
-            return _best_question(prediction.ranking)
-        return None
+        hears_an_answer = intent.name in YES_OR_NO and intent.confidence > 0
+        return _best_question(ranking) if hears_an_answer and asks(request.text) else None
 
 
 def _best_question(ranking: Sequence[Label]) -> Label | None:

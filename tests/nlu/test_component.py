@@ -31,6 +31,7 @@ THOUGHT: dict[str, list[tuple[str, float]]] = {
     "but is it late?": [("track_order", 0.92)],
     "is it late?": [("deny", 0.6), ("track_order", 0.25), ("affirm", 0.1), ("goodbye", 0.05)],
     "what?": [("affirm", 0.6), ("bot_challenge", 0.3), ("track_order", 0.1)],
+    "?": [("affirm", 0.5), ("track_order", 0.4)],
     "really?": [("affirm", 0.6), ("track_order", 0.15), ("greet", 0.14), ("bot_challenge", 0.11)],
     "no dont cancel it": [("deny", 0.9)],
     "dont cancel it": [("cancel_order", 0.96)],
@@ -104,6 +105,10 @@ def test_a_question_instead_of_a_yes_or_no_is_a_question(text: str, question: st
 )
 def test_a_yes_or_no_with_its_reason_stays_one(text: str, answer: str) -> None:
     assert understood(text)["intent"]["name"] == answer
+
+
+def test_a_bare_mark_asks_nothing() -> None:
+    assert understood("?")["intent"] == {"name": "affirm", "confidence": 0.0}
 
 
 def test_only_where_a_yes_is_asked_for_the_first_word_counts() -> None:
