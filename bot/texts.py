@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 from babel import Locale
 from babel.dates import format_date
+from babel.lists import format_list
 from babel.numbers import format_currency, format_decimal
 
 from nlu.markets import WEEKDAYS
@@ -116,7 +117,7 @@ class BabelFormatter(Formatter):
 
     def _terms(self, value: Any) -> str:
         keys = value if isinstance(value, list | tuple) else [value]
-        return ", ".join(self.terms.get(str(key), str(key)) for key in keys)
+        return str(format_list([self.terms.get(str(key), str(key)) for key in keys], locale=self.locale))
 
 
 def weekday_name(day: str, locale: Locale) -> str:

@@ -129,6 +129,14 @@ def test_the_number_decides_the_plural_form() -> None:
     assert "يومًا" in eleven
 
 
+@pytest.mark.parametrize(
+    ("language", "listed"), [("en", "PayPal, UPI, and Pix"), ("de", "PayPal, UPI und Pix"), ("ja", "PayPal、UPI、Pix")]
+)
+def test_several_terms_are_listed_as_the_language_lists_them(language: str, listed: str) -> None:
+    methods = {"methods": ["method_paypal", "method_upi", "method_pix"]}
+    assert listed in TEXTS.reply(language, "utter_payment_methods", methods)
+
+
 def test_a_missing_text_is_named_with_its_file() -> None:
     with pytest.raises(TextsError, match=r"bot/replies/de\.yml has no text 'utter_nothing'"):
         TEXTS.reply("de", "utter_nothing", {})
