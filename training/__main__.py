@@ -87,8 +87,8 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--data", nargs="+", type=Path, required=True, metavar="FILE_OR_FOLDER")
     train.add_argument("--output", type=Path, required=True, metavar="DIR")
     train.add_argument("--market", help="the market the adapter is for; its language is that of rows without one")
-    help_init = "default: global with --market, else none"
-    train.add_argument("--init", choices=["global", "none"], help=help_init)
+    help_init = "the adapter to begin from (default: global with --market, else start)"
+    train.add_argument("--init", choices=["global", "start", "none"], help=help_init)
     train.add_argument("--method", choices=["lora", "adalora", "ia3", "prefix"], default="lora",
                        help="prefix can predict and be measured, not served: it cannot be merged")
     train.add_argument("--valid", type=Path, help="rows to calibrate and measure on (default: a part of the data)")
@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--log", choices=["tensorboard", "wandb"], help=help_log)
     train.set_defaults(module="training.commands", function="train")
 
-    adapters = steps.add_parser("adapters", help="make the shipped adapters again: global, then each market's")
+    adapters = steps.add_parser("adapters", help="make the shipped adapters again: start, global, each market's")
     public = ["umsab", "bitext", "clinc150"]
     adapters.add_argument("--without", nargs="*", default=[], choices=public, help="leave a source out")
     adapters.add_argument("--only", nargs="*", default=[], metavar="NAME", help="only these, such as global or de-DE")

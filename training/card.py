@@ -11,6 +11,7 @@ from nlu.adapters import Manifest
 LICENCES = {
     "examples": "Polydesk's own examples (`training/examples/`), Apache-2.0",
     "bitext": "Bitext customer-support intent detection data set, CDLA-Sharing-1.0 (not redistributed here)",
+    "clinc150": "CLINC150, clinc/oos-eval (Larson et al., EMNLP 2019), CC-BY-3.0 (not redistributed here)",
     "umsab": "UMSAB, cardiffnlp/xlm-t (Barbieri et al., LREC 2022); repository Apache-2.0, texts under Twitter's "
     "terms, research use, not redistributed here",
 }
@@ -48,6 +49,13 @@ def write_card(folder: Path, manifest: Manifest, metrics: Mapping[str, Any]) -> 
         "",
         "Settings: " + ", ".join(f"{name} {value}" for name, value in settings.items() if value is not None) + ".",
         "",
+        *(_measured(metrics) if metrics else ["It has no labels: it is what `train` begins from.", ""]),
+    ]
+    (folder / "README.md").write_text("\n".join(lines), encoding="utf-8")
+
+
+def _measured(metrics: Mapping[str, Any]) -> list[str]:
+    return [
         "## Metrics",
         "",
         "Percentages on the rows that calibration was fitted on, too: messages by other writers of",
@@ -57,7 +65,6 @@ def write_card(folder: Path, manifest: Manifest, metrics: Mapping[str, Any]) -> 
         *_table(metrics),
         "",
     ]
-    (folder / "README.md").write_text("\n".join(lines), encoding="utf-8")
 
 
 def _table(metrics: Mapping[str, Any]) -> list[str]:

@@ -27,6 +27,7 @@ from training.fit import Plan, fit, settings_for
 from training.predict import AdapterPredictor
 from training.promote import note_labels
 from training.settings import read_settings
+from training.start import default_start
 from training.tracking import Log, tracked
 from training.train import Trainer, TrainingSettings
 
@@ -49,14 +50,15 @@ def train(options: argparse.Namespace) -> None:
     training = in_market_language(read_examples(options.data), options.market)
     validation = in_market_language(read_examples([options.valid]), options.market) if options.valid else None
     init = _start(options)
-    settings = MARKET_SETTINGS if options.market and init else settings_for(len(training))
+    from_global = init is not None and init.name == GLOBAL_ADAPTER
+    settings = MARKET_SETTINGS if options.market and from_global else settings_for(len(training))
     if options.settings:
         settings = read_settings(options.settings, settings)
     plan = Plan(
         training,
         validation,
         others=_own_examples(training),
-        replay=_other_markets_examples(options.market, training) if options.market and init else (),
+        replay=_other_markets_examples(options.market, training) if options.market and from_global else (),
     )
     trainer, result = fit(
         plan,
@@ -132,14 +134,16 @@ def _note_labels(adapter: Path, learned: Sequence[Example], market: str) -> None
 
 
 def _start(options: argparse.Namespace) -> Path | None:
-    """Return the adapter to begin from: for a market the global one, else none.
+    """Return the adapter to begin from: for a market the global one, else the start, if it fits; None for neither.
 
-    The global adapter's vectors tell its own intents apart and little else: other labels are learned better from the
-    bare encoder's.
+    The global adapter's vectors tell its own intents apart and little else: other labels are learned better elsewhere.
     """
-    if (options.init or ("global" if options.market else "none")) == "none":
+    name = options.init or (GLOBAL_ADAPTER if options.market else None)
+    if name is None:
+        return default_start(options.method)
+    if name == "none":
         return None
-    folder = ADAPTERS_FOLDER / GLOBAL_ADAPTER
+    folder = ADAPTERS_FOLDER / name
     manifest = read_manifest(folder, encoder=fingerprint(find_encoder()))
     if manifest.method != options.method:
         raise DatasetError(f"{folder} is a {manifest.method} adapter: --method {options.method} needs --init none.")

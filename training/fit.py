@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from nlu.encoder import find_encoder
+from nlu.heads import Heads
 from training.adapter import Calibrated, calibrated, uncalibrated
 from training.calibrate import transfer
 from training.dataset import OUT_OF_SCOPE, Example, labels_of, split
@@ -118,7 +119,10 @@ def begin(
     scratch: Path,
     keep_progress: bool = False,
 ) -> Trainer:
-    """Return a trainer of the rows and their labels' names; its heads begin at a regression if there is no `init`."""
+    """Return a trainer of the rows and their labels' names.
+
+    Its heads begin at a regression, unless `init` is an adapter that has labels.
+    """
     trainer = Trainer(
         [*rows, *label_names(rows)],
         replay=replay,
@@ -128,7 +132,7 @@ def begin(
         scratch=scratch,
         keep_progress=keep_progress,
     )
-    if init is None:
+    if init is None or not Heads.load(init).settings.intents:
         probe_heads(trainer)
     return trainer
 

@@ -1,8 +1,7 @@
 """How the shipped adapters are made: three stages, as the design says; resumable, progress kept beside the output.
 
-1. *start*: once over many kinds of requests, the public intent data in English (CLINC150, bitext) and
-   `training/examples/`; not shipped;
-2. *global*: all languages of `training/examples/`, replaying bitext and the sentiment of UMSAB's tweets;
+1. *start*: what an intent is, from the public intent data in English (CLINC150, bitext) and `training/examples/`;
+2. *global*, from start: all languages of `training/examples/` and the sentiment of UMSAB's tweets, replaying bitext;
 3. each market from global, on its own language's examples, held close to it, replaying the other markets'. Every
    other one of its held-back messages is learned from here, too; the rest calibrates and measures.
 """
@@ -17,17 +16,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nlu.adapters import MANIFEST
 from nlu.markets import GLOBAL_ADAPTER, load_markets
 from training.adapter import Lineage, finish
 from training.commands import MARKET_SETTINGS, OWN_EXAMPLES, run_with_bar
 from training.dataset import Example, first_of_each_intent, read_examples, split
 from training.held_back import HELD_BACK, halves
+from training.probe import probe_heads
+from training.start import START, make_start
 from training.train import Trainer, TrainingSettings
 
 PUBLIC_DATA = Path("../shared/data")
-START_SETTINGS = TrainingSettings(epochs=1)
-GLOBAL_SETTINGS = TrainingSettings(epochs=3, replay_share=0.4)
+GLOBAL_SETTINGS = TrainingSettings(epochs=3, replay_share=0.1)
 BITEXT_ROWS_AN_INTENT = 100
 TWEETS_A_MARKET = 250
 
@@ -44,13 +43,15 @@ class Sources:
 
 
 def make_shipped_adapters(options: argparse.Namespace) -> None:
-    """Train the start, the global adapter and the markets', leaving out those that are finished or not asked for."""
+    """Make the start, the global adapter and the markets', or those asked for; one interrupted goes on."""
     sources = read_sources(without=options.without)
     folder: Path = options.output
     command = "python -m training adapters" + "".join(f" --without {name}" for name in options.without)
     markets = [row.adapter for row in load_markets() if row.adapter]
-    wanted = set(options.only) or {GLOBAL_ADAPTER, *markets}
+    wanted = set(options.only) or {START, GLOBAL_ADAPTER, *markets}
     scratch = Path("var/training")
+    if START in wanted:
+        _make_start(sources, folder, scratch, command)
     if GLOBAL_ADAPTER in wanted:
         _train_global(sources, folder, scratch, command)
     for market in load_markets():
@@ -92,22 +93,26 @@ def _renamed(example: Example) -> Example:
     return replace(example, intent=f"clinc150.{example.intent}", language="en")
 
 
-def _train_start(sources: Sources, target: Path, scratch: Path, command: str) -> None:
-    rows = [*sources.clinc150, *sources.bitext, *sources.own]
-    trainer = Trainer(rows, settings=START_SETTINGS, scratch=scratch / ".start")
-    run_with_bar(trainer, target.name)
-    lineage = Lineage(_counts(rows), command)
-    finish(trainer, name=target.name, validation=sources.held_back, lineage=lineage, target=target)
+def _make_start(sources: Sources, folder: Path, scratch: Path, command: str) -> None:
+    families = [[*sources.own, *sources.bitext], sources.clinc150]
+    rows = [row for family in families for row in family]
+    lineage = Lineage(_counts(rows), f"{command} --only {START}")
+    present = [family for family in families if family]
+    make_start(present, lineage=lineage, target=folder / START, scratch=scratch / f".{START}")
 
 
 def _train_global(sources: Sources, folder: Path, scratch: Path, command: str) -> None:
-    replay = [*sources.umsab, *sources.bitext]
-    start = scratch / "start"
-    if not (start / MANIFEST).exists():
-        _train_start(sources, start, scratch, command)
-    trainer = Trainer(sources.own, replay=replay, settings=GLOBAL_SETTINGS, init=start, scratch=scratch / ".global")
+    rows = [*sources.own, *sources.umsab]
+    trainer = Trainer(
+        rows,
+        replay=sources.bitext,
+        settings=GLOBAL_SETTINGS,
+        init=folder / START,
+        scratch=scratch / f".{GLOBAL_ADAPTER}",
+    )
+    probe_heads(trainer)
     run_with_bar(trainer, GLOBAL_ADAPTER)
-    lineage = Lineage(_counts([*sources.own, *replay]), command, parent=start.name)
+    lineage = Lineage(_counts([*rows, *sources.bitext]), f"{command} --only {GLOBAL_ADAPTER}", START)
     finish(
         trainer, name=GLOBAL_ADAPTER, validation=sources.held_back, lineage=lineage, target=folder / GLOBAL_ADAPTER
     )

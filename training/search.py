@@ -20,11 +20,11 @@ from tqdm import tqdm
 from training.dataset import Example, read_examples, split
 from training.fit import MOST_EPOCHS, begin, settings_for
 from training.settings import TrainingSettings, write_settings
+from training.start import default_start
 
 VALIDATION_SHARE = 0.2
 TRIALS_BEFORE_CUTTING = 4
-RANKS = (4, 8, 16, 32)
-SOUGHT = ("learning_rate", "epochs", "dropout", "label_smoothing", "rank")
+SOUGHT = ("learning_rate", "epochs", "dropout", "label_smoothing")
 
 
 @dataclass(frozen=True)
@@ -91,14 +91,14 @@ def settings_of(trial: optuna.Trial | optuna.trial.FrozenTrial, settings: Traini
         epochs=trial.suggest_int("epochs", 2, MOST_EPOCHS, log=True),
         dropout=trial.suggest_float("dropout", 0.0, 0.5, step=0.1),
         label_smoothing=trial.suggest_float("label_smoothing", 0.0, 0.2, step=0.05),
-        rank=trial.suggest_categorical("rank", RANKS),
     )
 
 
 def _judge(trial: optuna.Trial, search: Search) -> float:
     """Train as `train` does, and return the share of labels that is right at the end."""
     settings = settings_of(trial, search.settings)
-    trainer = begin(search.training, settings, validation=search.validation, init=None, scratch=search.scratch)
+    init = default_start(settings.method)
+    trainer = begin(search.training, settings, validation=search.validation, init=init, scratch=search.scratch)
     right = 0.0
     for progress in trainer.steps():
         if progress.validation is None:

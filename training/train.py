@@ -250,12 +250,15 @@ class Trainer:
             weight_decay=self.settings.weight_decay,
         )
 
+    def rate_factor(self, step: int, steps: int) -> float:
+        """Return the share of the peak learning rate at a step: a straight way up, then half a cosine down."""
+        warm = max(1, int(self.settings.warmup * steps))
+        remaining = (step - warm) / max(1, steps - warm)
+        return (step + 1) / warm if step < warm else 0.5 * (1 + math.cos(math.pi * remaining))
+
     def _set_rate(self, optimizer: Optimizer, step: int) -> None:
-        warm = max(1, int(self.settings.warmup * self.total_steps))
-        remaining = (step - warm) / max(1, self.total_steps - warm)
-        factor = (step + 1) / warm if step < warm else 0.5 * (1 + math.cos(math.pi * remaining))
         for group in optimizer.param_groups:
-            group["lr"] = group["peak"] * factor
+            group["lr"] = group["peak"] * self.rate_factor(step, self.total_steps)
 
 
 def _precision() -> str:

@@ -1,0 +1,104 @@
+"""What the start promises: intents it saw come apart, it has no labels, and `train` begins from it where it fits."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from nlu.adapters import ADAPTERS_FOLDER, read_manifest
+from nlu.heads import Heads, unit
+from tests.training.small import SETTINGS, small_encoder, some_examples
+from training import start as start_module
+from training.adapter import Lineage
+from training.dataset import OUT_OF_SCOPE, Example
+from training.fit import begin
+from training.predict import pool
+from training.start import ROWS_AN_INTENT, START, Family, default_start, learn_space, make_start
+from training.train import Trainer
+
+LINEAGE = Lineage({"examples": 36}, "python -m training adapters --only start")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with pytest.MonkeyPatch.context() as patch:
+        place = small_encoder(tmp_path_factory.mktemp("small") / "encoder")
+        patch.setenv("POLYDESK_ENCODER", place)
+        yield place
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make a start where `train` looks for it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(start_module, "STEPS", 3)
+    make_start([some_examples()], lineage=LINEAGE, target=ADAPTERS_FOLDER / START, scratch=tmp_path / "scratch")
+    return ADAPTERS_FOLDER / START
+
+
+def likeness(trainer: Trainer) -> float:
+    """Return how much nearer messages of one intent are to each other than to the rest, by cosine."""
+    rows = some_examples()
+    vectors = pool(trainer.network.body, trainer.tokenizer, [row.text for row in rows])
+    cosines = unit(vectors - vectors.mean(axis=0)) @ unit(vectors - vectors.mean(axis=0)).T
+    intents = np.array([row.intent for row in rows])
+    same = intents[:, None] == intents[None, :]
+    return float(cosines[same & ~np.eye(len(rows), dtype=bool)].mean() - cosines[~same].mean())
+
+
+def test_messages_of_one_intent_come_nearer_to_each_other_than_to_the_rest(tmp_path: Path) -> None:
+    settings = replace(SETTINGS, contrast_temperature=0.3)
+    trainer = Trainer(some_examples(), settings=settings, scratch=tmp_path)
+    before = likeness(trainer)
+    losses = list(learn_space(trainer, [Family.of(some_examples())], steps=80))
+    assert len(losses) == 80
+    assert likeness(trainer) > before + 0.2
+
+
+def test_a_batch_has_partners_of_every_intent_and_nothing_out_of_scope() -> None:
+    rows = [*some_examples(), Example("who won the match", OUT_OF_SCOPE), Example("alone", "alone")]
+    drawn = Family.of(rows).draw(random.Random(0))
+    counts = {intent: sum(row.intent == intent for row in drawn) for intent in {row.intent for row in drawn}}
+    assert set(counts) == {row.intent for row in some_examples()}
+    assert set(counts.values()) == {ROWS_AN_INTENT}
+
+
+def test_a_start_is_a_whole_adapter_without_labels(start: Path) -> None:
+    manifest = read_manifest(start)
+    assert (manifest.name, manifest.training["sources"]) == (START, LINEAGE.sources)
+    heads = Heads.load(start)
+    assert heads.settings.intents == heads.settings.sentiments == ()
+
+
+def test_training_begins_from_the_start_with_heads_that_tell_the_labels_apart(start: Path, tmp_path: Path) -> None:
+    folder = default_start("lora")
+    assert folder == start
+    trainer = begin(some_examples(), SETTINGS, init=folder, scratch=tmp_path / "fit")
+    names = [weight for name, weight in trainer.network.trainable().items() if "lora_B" in name]
+    assert any(bool(weight.any()) for weight in names), "an adapter that begins at nothing has zeros there"
+    pooled = pool(trainer.network.body, trainer.tokenizer, [row.text for row in some_examples()])
+    best = trainer.network.intent(torch.tensor(pooled)).argmax(dim=1)
+    expected = torch.tensor([trainer.intents.index(str(row.intent)) for row in some_examples()])
+    assert float((best == expected).float().mean()) > 0.8
+
+
+def test_another_method_or_encoder_begins_without_the_start(
+    start: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert default_start("ia3") is None
+    other = Path(small_encoder(tmp_path / "other"))
+    monkeypatch.setenv("POLYDESK_ENCODER", str(other))
+    assert default_start("lora") == start, "the same encoder in another place is the same encoder"
+    (other / "fingerprint.txt").write_text("another encoder", encoding="ascii")
+    assert default_start("lora") is None
+
+
+def test_no_start_at_all_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert default_start("lora") is None
