@@ -34,7 +34,13 @@ FIRST_LAYER = 3  # lower layers hold what languages share; leaving them alone is
 
 
 class Network(nn.Module):
-    """Encoder with adapter and heads. `forward` gives intent logits, sentiment logits and pooled states [N, hidden]."""
+    """Encoder with adapter and heads. `forward` gives intent logits, sentiment logits and pooled states [N, hidden].
+
+    `centre` [hidden] is what dropout falls back to: the mean of the pooled states where it is known, else nothing. A
+    dropped part of the large common share of all states would be taken for a difference between messages.
+    """
+
+    centre: Tensor
 
     def __init__(
         self,
@@ -58,6 +64,7 @@ class Network(nn.Module):
         self.body = get_peft_model(base, _peft_config(method, base, total_steps, rank))
         self.hidden = int(base.config.hidden_size)
         self.dropout = nn.Dropout(dropout)
+        self.register_buffer("centre", torch.zeros(self.hidden), persistent=False)
         self.intent = nn.Linear(self.hidden, intent_rows)
         self.sentiment = nn.Linear(self.hidden, sentiments)
 
@@ -72,7 +79,7 @@ class Network(nn.Module):
         states = self.body(**source, attention_mask=attention_mask).last_hidden_state
         mask = attention_mask.unsqueeze(-1).to(states.dtype)
         pooled = (states * mask).sum(dim=1) / mask.sum(dim=1)
-        dropped = pooled if kept is None else pooled * kept
+        dropped = pooled if kept is None else self.centre + (pooled - self.centre) * kept
         return self.intent(dropped), self.sentiment(dropped), pooled
 
     def draw_dropout(self, places: Tensor, size: int) -> Tensor:

@@ -26,7 +26,7 @@ from training.start import START, make_start
 from training.train import Trainer, TrainingSettings
 
 PUBLIC_DATA = Path("../shared/data")
-GLOBAL_SETTINGS = TrainingSettings(epochs=3, replay_share=0.1)
+GLOBAL_SETTINGS = TrainingSettings(epochs=2, replay_share=0.1)
 BITEXT_ROWS_AN_INTENT = 100
 TWEETS_A_MARKET = 250
 

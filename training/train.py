@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import os
+import random
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -30,6 +31,7 @@ from training.checkpoint import SaveEvery, clear_progress, load_progress, save_p
 from training.dataset import OUT_OF_SCOPE, Example, labels_of, split
 from training.losses import away_from_orthogonal, contrastive_loss, distance_from, labelled_loss
 from training.model import Network, Tokenizer
+from training.predict import pool
 from training.settings import TrainingSettings
 from training.stopping import BestEpoch, Validation
 
@@ -38,6 +40,7 @@ __all__ = ["Progress", "Trainer", "TrainingSettings"]
 SAVE_EVERY = SaveEvery()
 STOPPING_SHARE = 0.1
 VALIDATION_BATCH = 64
+CENTRE_ROWS = 500
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,7 @@ class Trainer:
 
         Several processes see the same `scratch`, which only the main one writes.
         """
+        self._set_centre()
         optimizer, best = self._optimizer(), BestEpoch()
         done = load_progress(self.scratch, self.network, optimizer, best, run=self.run)
         network, prepared = self.accelerator.prepare(self.network, optimizer)
@@ -146,6 +150,13 @@ class Trainer:
             clear_progress(self.scratch)
         best.restore(self.network.trainable())
         self.network.to("cpu").eval()
+
+    def _set_centre(self) -> None:
+        """Let dropout fall back to the mean vector of some examples, as the encoder has them before the training."""
+        chance = random.Random(self.settings.seed)  # noqa: S311 - not for secrets
+        some = chance.sample(list(self.examples), min(CENTRE_ROWS, len(self.examples)))
+        pooled = pool(self.network.body, self.tokenizer, [example.text for example in some])
+        self.network.centre = torch.tensor(pooled.mean(axis=0))
 
     def _is_hopeless(self, best: BestEpoch) -> bool:
         return bool(self.settings.patience) and best.waited >= self.settings.patience

@@ -208,3 +208,15 @@ def test_two_processes_learn_what_one_learns_and_only_the_first_writes(encoder: 
     assert reports["two"]["wrote"] == [True, False]
     for name, values in reports["one"]["weights"].items():
         assert torch.allclose(torch.tensor(values), torch.tensor(reports["two"]["weights"][name]), atol=1e-4), name
+
+
+def test_what_dropout_takes_away_is_what_a_message_has_apart_from_the_others(encoder: str, tmp_path: Path) -> None:
+    trainer = Trainer(some_examples(), settings=SETTINGS, scratch=tmp_path, encoder=encoder)
+    next(iter(trainer.steps()))
+    rows = some_examples()
+    pooled = torch.tensor(pool(trainer.network.body, trainer.tokenizer, [row.text for row in rows]))
+    centre = trainer.network.centre
+    assert float((centre - pooled.mean(dim=0)).norm()) < 0.5 * float((pooled - pooled.mean(dim=0)).norm(dim=1).mean())
+    nothing_kept = torch.zeros(len(rows), trainer.network.hidden)
+    logits, _, _ = trainer.network(*trainer.tokenizer([row.text for row in rows]), kept=nothing_kept)
+    assert torch.allclose(logits, trainer.network.intent(centre).expand_as(logits), atol=1e-5)
