@@ -26,6 +26,9 @@ SECOND_REQUEST_SUFFIX = "+next"
 CHANNEL_NAME = "polydesk"
 # Seconds, for a whole turn; less than a lock in Redis lives (`bot/rasa_files.py`), so that none goes on without it.
 TURN_WITHIN = 15.0
+# Events, about seventy turns. Rasa reads, replays and hands on the whole session at each turn, and on a messaging
+# channel a customer's conversation has no end.
+LONG_SESSION = 500
 
 
 class TurnFailed(BaseException):
@@ -129,6 +132,14 @@ class StrictProcessor(MessageProcessor):  # type: ignore[misc]
             tracker.update(SlotSet(NEXT_REQUEST, rest))
         await super().save_tracker(tracker)
         self.stored, self._read = tracker, None
+
+    def _has_session_expired(self, tracker: DialogueStateTracker) -> bool:
+        """Have Rasa begin a new session, which keeps the slots, also after a long one, unless a form is under way.
+
+        The turn with which it begins still sees the old one, and so what it answers.
+        """
+        is_long = len(tracker.events) > LONG_SESSION and not tracker.active_loop_name
+        return is_long or bool(super()._has_session_expired(tracker))
 
     async def _run_action(
         self,
