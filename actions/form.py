@@ -27,7 +27,7 @@ LAST_WORDS = frozenset({"contact_human_agent", "goodbye"})
 # A customer who is asked for a name or a street may write anything; only a message like this is not the answer.
 CERTAIN = 0.9
 # From this confidence on a yes is one that something may be done for that cannot be undone.
-CLEAR = 0.8
+CLEAR = 0.7
 NOT_UNDERSTOOD = frozenset({"", "nlu_fallback"})
 
 Slots = dict[str, Any]

@@ -26,7 +26,7 @@ from nlu.parser import UNDETERMINED, Label, Parser, Prediction, Request
 from nlu.releases import domain_intents
 from nlu.segments import find_second_request
 from nlu.served import ServedAdapters
-from nlu.signs import asks, first_word, says_a_word, thumb
+from nlu.signs import agrees, asks, first_word, says_a_word, thumb
 
 SWITCH_LANGUAGE = "switch_language"
 WORD_JOINER = "\u2060"
@@ -128,6 +128,8 @@ class PolydeskNLU(GraphComponent, IntentClassifier):  # type: ignore[misc]
         if word is None:
             return None
         intent = self.parser.parse(replace(request, text=word)).intent
+        if intent.name == "affirm" and not agrees(word):
+            return None
         return intent.name if intent.confidence >= SURE else None
 
     def _asked_instead(

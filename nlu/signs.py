@@ -28,7 +28,7 @@ UNSPACED = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")  # kana and Han
 
 LONGEST = 500  # characters; who writes more has said it by then
 
-Sign = Literal["hesitates", "unsubscribes", "subscribes"]
+Sign = Literal["agrees", "hesitates", "unsubscribes", "subscribes"]
 
 
 def says_a_word(text: str, entities: Sequence[Entity]) -> bool:
@@ -59,6 +59,11 @@ def first_word(text: str) -> str | None:
 def asks(text: str) -> bool:
     """Tell whether a message ends with a question mark."""
     return text.rstrip().endswith(QUESTION_MARKS)
+
+
+def agrees(word: str) -> bool:
+    """Tell whether a word is a yes by itself. Adapters take many a short word for one."""
+    return bool(_words("agrees").fullmatch(_folded(word)))
 
 
 def hesitates(text: str) -> bool:

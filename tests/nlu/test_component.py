@@ -19,6 +19,9 @@ from nlu.parser import Label, Parser, Prediction, Request
 THOUGHT: dict[str, list[tuple[str, float]]] = {
     "yes": [("affirm", 0.99)],
     "no": [("deny", 0.99)],
+    "is": [("affirm", 0.95)],
+    "is it cancelled": [("cancel_order", 0.9)],
+    "yes cancel it": [("cancel_order", 0.9)],
     "是的": [("affirm", 0.99)],
     "لا": [("deny", 0.99)],
     "no wait where is my order": [("deny", 0.7), ("track_order", 0.3)],
@@ -105,6 +108,11 @@ def test_a_question_instead_of_a_yes_or_no_is_a_question(text: str, question: st
 )
 def test_a_yes_or_no_with_its_reason_stays_one(text: str, answer: str) -> None:
     assert understood(text)["intent"]["name"] == answer
+
+
+def test_a_word_that_only_looks_like_a_yes_opens_none() -> None:
+    assert understood("is it cancelled") == {"intent": {"name": "cancel_order", "confidence": 0.9}, "opening": None}
+    assert understood("yes cancel it")["opening"] == "affirm"
 
 
 def test_a_bare_mark_asks_nothing() -> None:

@@ -10,10 +10,10 @@ import yaml
 
 from nlu.entities import find_entities
 from nlu.markets import load_markets
-from nlu.signs import WORDS_FILE, asks, first_word, hesitates, newsletter_wish, says_a_word, thumb
+from nlu.signs import WORDS_FILE, agrees, asks, first_word, hesitates, newsletter_wish, says_a_word, thumb
 
 LANGUAGES = load_markets().languages
-SIGNS = {"hesitates", "unsubscribes", "subscribes"}
+SIGNS = {"agrees", "hesitates", "unsubscribes", "subscribes"}
 
 
 @pytest.mark.parametrize(
@@ -91,6 +91,16 @@ def test_a_maybe_hesitates_however_it_is_written(text: str) -> None:
 )  # fmt: skip
 def test_a_plain_yes_or_no_does_not_hesitate(text: str) -> None:
     assert not hesitates(text)
+
+
+@pytest.mark.parametrize("word", ["yes", "JA", "Sí", "oui", "sì", "sim", "हाँ", "haan", "نعم", "أيوه", "是的", "はい"])
+def test_a_yes_agrees(word: str) -> None:
+    assert agrees(word)
+
+
+@pytest.mark.parametrize("word", ["is", "ist", "es", "yesterday", "no", "cancel", "", "是不是", "いいえ"])
+def test_no_other_word_agrees(word: str) -> None:
+    assert not agrees(word)
 
 
 def test_wanting_no_more_of_it_goes_before_wanting_it() -> None:
