@@ -54,11 +54,12 @@ class Plan:
 def settings_for(rows: int) -> TrainingSettings:
     """Return the settings for a number of labelled rows.
 
-    A few are learned gently, since the heads begin in a good place; many until rows that are held back get no better.
+    A few are learned gently, since the heads begin in a good place, and half of the way is taken back; many until rows
+    that are held back get no better.
     """
     if rows <= FEW_ROWS:
         epochs = max(FEWEST_EPOCHS, min(MOST_EPOCHS, round(STEPS_FOR_FEW * BATCH / max(rows, 1))))
-        return TrainingSettings(epochs=epochs, learning_rate=3e-4, head_learning_rate=5e-4)
+        return TrainingSettings(epochs=epochs, learning_rate=3e-4, head_learning_rate=5e-4, way_back=0.5)
     return TrainingSettings(epochs=EPOCHS_FOR_MANY, patience=2)
 
 

@@ -26,7 +26,9 @@ class TrainingSettings:
     `replay_share` is how many replayed rows an epoch adds, as a share of its own rows; `hold` weighs the distance from
     the adapter that training started from. What is 0 is off: `patience` is the number of epochs without a better
     validation after which training stops, `contrast` weighs the supervised contrastive loss, `adversarial` is the
-    length of the push against the embeddings of a row. `python -m tests.benchmarks.ablation` tells what each brings.
+    length of the push against the embeddings of a row, `way_back` is how far the trained weights are taken back to where
+    they began (WiSE-FT, Wortsman et al. 2022, arXiv:2109.01903): less is learned of the rows, less is forgotten of how
+    to tell strangers from them. `python -m tests.benchmarks.ablation` tells what each brings.
     """
 
     method: Method = "lora"
@@ -47,6 +49,7 @@ class TrainingSettings:
     contrast: NotNegative = 0.0
     contrast_temperature: Positive = 0.1
     adversarial: NotNegative = 0.0
+    way_back: Share = 0.0
     augmentations: tuple[Kind, ...] = DEFAULT_KINDS
     augmentation_share: Annotated[float, msgspec.Meta(ge=0, le=1)] = SHARE
 

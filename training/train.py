@@ -118,6 +118,7 @@ class Trainer:
         Several processes see the same `scratch`, which only the main one writes.
         """
         self._set_centre()
+        began = {name: weight.detach().clone() for name, weight in self.network.trainable().items()}
         optimizer, best = self._optimizer(), BestEpoch()
         done = load_progress(self.scratch, self.network, optimizer, best, run=self.run)
         network, prepared = self.accelerator.prepare(self.network, optimizer)
@@ -150,6 +151,7 @@ class Trainer:
             clear_progress(self.scratch)
         best.restore(self.network.trainable())
         self.network.to("cpu").eval()
+        self._go_back(began)
 
     def _set_centre(self) -> None:
         """Let dropout fall back to the mean vector of some examples, as the encoder has them before the training."""
@@ -157,6 +159,11 @@ class Trainer:
         some = chance.sample(list(self.examples), min(CENTRE_ROWS, len(self.examples)))
         pooled = pool(self.network.body, self.tokenizer, [example.text for example in some])
         self.network.centre = torch.tensor(pooled.mean(axis=0))
+
+    @torch.no_grad()
+    def _go_back(self, began: dict[str, Tensor]) -> None:
+        for name, weight in self.network.trainable().items():
+            weight.lerp_(began[name], self.settings.way_back)
 
     def _is_hopeless(self, best: BestEpoch) -> bool:
         return bool(self.settings.patience) and best.waited >= self.settings.patience

@@ -220,3 +220,12 @@ def test_what_dropout_takes_away_is_what_a_message_has_apart_from_the_others(enc
     nothing_kept = torch.zeros(len(rows), trainer.network.hidden)
     logits, _, _ = trainer.network(*trainer.tokenizer([row.text for row in rows]), kept=nothing_kept)
     assert torch.allclose(logits, trainer.network.intent(centre).expand_as(logits), atol=0.02)
+
+
+def test_the_way_back_ends_between_the_beginning_and_the_end_of_training(encoder: str, tmp_path: Path) -> None:
+    begun = weights(Trainer(some_examples(), settings=SETTINGS, scratch=tmp_path / "begun", encoder=encoder))
+    ended = weights(trained(encoder, tmp_path / "ended"))
+    halfway = weights(trained(encoder, tmp_path / "halfway", way_back=0.5))
+    for name, weight in halfway.items():
+        assert torch.allclose(weight, (begun[name] + ended[name]) / 2, atol=1e-6), name
+    assert any(bool((ended[name] - begun[name]).any()) for name in begun)
