@@ -26,9 +26,9 @@ class TrainingSettings:
     `replay_share` is how many replayed rows an epoch adds, as a share of its own rows; `hold` weighs the distance from
     the adapter that training started from. What is 0 is off: `patience` is the number of epochs without a better
     validation after which training stops, `contrast` weighs the supervised contrastive loss, `adversarial` is the
-    length of the push against the embeddings of a row, `way_back` is how far the trained weights are taken back to where
-    they began (WiSE-FT, Wortsman et al. 2022, arXiv:2109.01903): less is learned of the rows, less is forgotten of how
-    to tell strangers from them. `python -m tests.benchmarks.ablation` tells what each brings.
+    length of the push against the embeddings of a row, `way_back` is how far the trained weights are taken back to
+    where they began (WiSE-FT, Wortsman et al. 2022, arXiv:2109.01903): less is learned of the rows, and less
+    forgotten of how to tell strangers from them. `python -m tests.benchmarks.ablation` tells what each brings.
     """
 
     method: Method = "lora"
