@@ -36,7 +36,9 @@ INTENTS = (
 )  # fmt: skip
 EXAMPLES_A_BLOCK = 12
 # A body that was never trained holds words apart, and little more: the heads learn most.
-SETTINGS = TrainingSettings(epochs=12, learning_rate=1e-3, head_learning_rate=2e-2, warmup=0.0, label_smoothing=0.0)
+SETTINGS = TrainingSettings(
+    epochs=12, learning_rate=1e-3, head_learning_rate=2e-2, warmup=0.0, label_smoothing=0.0, dropout=0.0
+)
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
 
 
