@@ -24,7 +24,7 @@ from training.dataset import OUT_OF_SCOPE, Example, labels_of, split
 from training.model import Tokenizer, load_encoder
 from training.outliers import borrow_outliers
 from training.predict import pool
-from training.probe import probe_heads
+from training.probe import probe_heads, probe_new_intents
 from training.train import Trainer, TrainingSettings
 
 FEW_ROWS = 2500
@@ -122,7 +122,7 @@ def begin(
 ) -> Trainer:
     """Return a trainer of the rows and their labels' names.
 
-    Its heads begin at a regression, unless `init` is an adapter that has labels.
+    Its heads begin at a regression; if `init` is an adapter that has labels, only those of labels that it lacks.
     """
     trainer = Trainer(
         [*rows, *label_names(rows)],
@@ -133,7 +133,10 @@ def begin(
         scratch=scratch,
         keep_progress=keep_progress,
     )
-    if init is None or not Heads.load(init).settings.intents:
+    known = Heads.load(init).settings.intents if init else ()
+    if known:
+        probe_new_intents(trainer, known)
+    else:
         probe_heads(trainer)
     return trainer
 

@@ -240,3 +240,18 @@ def test_no_more_are_borrowed_than_wanted_and_the_same_again() -> None:
     assert len(set(rows)) == 7
     assert rows == borrow_outliers(OWN, far, _embed, wanted=7, seed=3)
     assert rows != borrow_outliers(OWN, far, _embed, wanted=7, seed=4)
+
+
+def test_an_intent_that_the_earlier_adapter_lacks_begins_with_what_tells_it_apart(tmp_path: Path) -> None:
+    rows = [row for row in read_examples([EXAMPLES / "de.yml"]) if row.intent in INTENTS]
+    rows = [row for intent in INTENTS for row in [row for row in rows if row.intent == intent][:ROWS_AN_INTENT]]
+    *old, new = INTENTS
+    first = begin([row for row in rows if row.intent in old], QUICK, init=None, scratch=tmp_path / "first")
+    write_adapter(first, calibrated(first, rows), name="old", lineage=Lineage({}, "a test"), target=tmp_path / "old")
+    trainer = begin(rows, QUICK, init=tmp_path / "old", scratch=tmp_path / "second")
+    pooled = pool(trainer.network.body, trainer.tokenizer, [row.text for row in rows])
+    logits = trainer.network.intent(torch.tensor(pooled)).detach().numpy()
+    best = np.array(trainer.intents)[logits[:, : len(trainer.intents)].argmax(axis=1)]
+    is_new = np.array([row.intent == new for row in rows])
+    assert (best[is_new] == new).mean() > 0.7
+    assert (best[~is_new] == new).mean() < 0.2
