@@ -19,7 +19,7 @@ WINDOW = {"width": 960, "height": 780}
 # What is said in a market about an order that is on its way.
 CONVERSATIONS = {
     "de-DE": ("Hallo, wo bleibt denn meine Bestellung?", "{number}, {email}", "Und bis wann kann ich sie zurückgeben?"),
-    "ar-SA": ("السلام عليكم، وين طلبي؟", "{number}، {email}", "وكم يستغرق التوصيل عادة؟"),
+    "ar-SA": ("السلام عليكم وين طلبي", "{number}، {email}", "وكم يستغرق التوصيل عادة؟"),
 }
 
 
