@@ -26,8 +26,10 @@ lint: $(VENV)/installed $(VENV)/installed-dev   ## style and types
 
 check: lint test ## style, types, tests
 
-bench: install $(VENV)/installed-dev   ## the benchmarks; writes docs/benchmarks.md
+bench: install $(VENV)/installed-dev   ## speed, durability, channels; writes docs/benchmarks.md (an hour)
 	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks.durability --write
+	$(BIN)/python -m tests.benchmarks.channels
 
 bench-quality: install $(VENV)/installed-dev   ## what is understood how well; HOURS=n stops in time
 	$(BIN)/python -m tests.benchmarks.quality $(if $(HOURS),--hours $(HOURS))
