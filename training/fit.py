@@ -17,14 +17,13 @@ from functools import partial
 from pathlib import Path
 
 from nlu.encoder import find_encoder
-from nlu.heads import Heads
 from training.adapter import Calibrated, calibrated, uncalibrated
 from training.calibrate import transfer
 from training.dataset import OUT_OF_SCOPE, Example, labels_of, split
 from training.model import Tokenizer, load_encoder
 from training.outliers import borrow_outliers
 from training.predict import pool
-from training.probe import probe_heads, probe_new_intents
+from training.probe import probe_heads
 from training.train import Trainer, TrainingSettings
 
 FEW_ROWS = 2500
@@ -133,11 +132,7 @@ def begin(
         scratch=scratch,
         keep_progress=keep_progress,
     )
-    known = Heads.load(init).settings.intents if init else ()
-    if known:
-        probe_new_intents(trainer, known)
-    else:
-        probe_heads(trainer)
+    probe_heads(trainer)
     return trainer
 
 

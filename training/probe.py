@@ -27,7 +27,17 @@ INVERSE_PENALTY = 10.0
 
 
 def probe_heads(trainer: Trainer) -> None:
-    """Set both heads of an untrained network to the regressions that tell the trainer's examples apart."""
+    """Set both heads of an untrained network to the regressions that tell the trainer's examples apart.
+
+    If it began from an adapter that has intents, only the rows of those that are new are set.
+    """
+    if trainer.known_intents:
+        _probe_new_intents(trainer)
+    else:
+        _probe_all(trainer)
+
+
+def _probe_all(trainer: Trainer) -> None:
     examples = list(trainer.examples)
     if len(examples) > ROWS_AT_MOST:
         examples = random.Random(trainer.settings.seed).sample(examples, ROWS_AT_MOST)  # noqa: S311 - not for secrets
@@ -37,11 +47,12 @@ def probe_heads(trainer: Trainer) -> None:
     _set(trainer.network.sentiment, pooled, [example.sentiment for example in examples], trainer.sentiments)
 
 
-def probe_new_intents(trainer: Trainer, known: Sequence[str]) -> None:
-    """Set the rows of intents that are not among `known`, each to the regression that tells it from all the others.
+def _probe_new_intents(trainer: Trainer) -> None:
+    """Set the rows of new intents, each to the regression that tells it from all the others.
 
     A regression's log-odds become a logit beside the known ones when their mean log-sum-exp is added.
     """
+    known = trainer.known_intents
     new = [intent for intent in trainer.intents if intent not in known]
     examples = [example for example in trainer.examples if example.intent]
     others = [example for example in examples if example.intent not in new]

@@ -24,7 +24,6 @@ from filelock import FileLock, Timeout
 from sqlalchemy.engine import Engine
 
 from nlu.adapters import MANIFEST, read_manifest
-from nlu.heads import Heads
 from nlu.markets import load_markets
 from nlu.releases import Release
 from nlu.served import ServedAdapters
@@ -38,7 +37,7 @@ from training.labels import LabelledMessage
 from training.model import Method
 from training.outcomes import BusyError, RefusedError
 from training.parents import release_folder
-from training.probe import probe_new_intents
+from training.probe import probe_heads
 from training.promote import Candidate, adapter_name, note_labels, promote
 from training.release import Lineage, Releases, write_lineage
 from training.release_commands import differences, served_by
@@ -179,7 +178,7 @@ class _Run:
             init=init,
             scratch=self.folder / "progress",
         )
-        probe_new_intents(trainer, Heads.load(init).settings.intents)
+        probe_heads(trainer)
         run_with_bar(trainer, self.name)
         judging = [half for language in languages for half in self._judging(language)]
         adapter_folder.finish(

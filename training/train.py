@@ -58,7 +58,8 @@ class Trainer:
     """One training run; `steps()` yields progress, and afterwards `network` holds the weights.
 
     `validation` rows are looked at after each epoch. With `settings.patience` and none of them, a tenth of the examples
-    is held back for it. With `keep_progress` the same training made again ends at once, instead of beginning anew.
+    is held back for it. `known_intents` are those of the adapter that it began from. With `keep_progress` the same
+    training made again ends at once, instead of beginning anew.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class Trainer:
             rank=settings.rank,
             dropout=settings.dropout,
         )
+        self.known_intents: tuple[str, ...] = ()
         if init is not None:
             self.network.load_adapter(init)
             if (init / HEAD_SETTINGS).exists():
@@ -242,6 +244,7 @@ class Trainer:
 
     def _load_heads(self, heads: Heads) -> None:
         """Take over the rows of labels that the earlier adapter knows; new labels start from nothing."""
+        self.known_intents = heads.settings.intents
         known = list(heads.settings.intents) + [OUT_OF_SCOPE] * heads.settings.has_out_of_scope_row
         wanted = list(self.intents) + [OUT_OF_SCOPE] * self.has_out_of_scope
         weights = torch.tensor(heads.intent_weight), torch.tensor(heads.intent_bias)
