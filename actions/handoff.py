@@ -102,13 +102,5 @@ class Contact(ShopAction):
     def act(self, speaker: Speaker, turn: Turn) -> list[EventType]:
         """Name phone, e-mail and hours."""
         contact = self.market(turn).contact
-        speaker.say(
-            "utter_contact",
-            phone=contact.phone,
-            email=contact.email,
-            opens=contact.opens,
-            closes=contact.closes,
-            first_day=contact.first_day,
-            last_day=contact.last_day,
-        )
+        speaker.say("utter_contact", phone=contact.phone, email=contact.email, **contact.hours)
         return []

@@ -150,9 +150,7 @@ class Handoff:
         held = hold(session, conversation)
         language = self._language(held)
         contact = market_of(self._markets, held.market).contact
-        hours = {"opens": contact.opens, "closes": contact.closes}
-        days = {"first_day": contact.first_day, "last_day": contact.last_day}
-        text = self._texts.edge(language, name, **{**hours, **days, **values})
+        text = self._texts.edge(language, name, **{**contact.hours, **values})
         return Outbox.say(session, conversation, author="edge", name=f"edge_{name}", language=language, text=text)
 
     def _language(self, conversation: Conversation) -> str:

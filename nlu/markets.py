@@ -43,6 +43,11 @@ class Contact:
             raise ValueError(f"{', '.join(sorted(map(str, wrong)))} is no day; days are {', '.join(WEEKDAYS)}.")
 
     @property
+    def hours(self) -> dict[str, Any]:
+        """The days and hours by the names that texts have for them."""
+        return {"first_day": self.first_day, "last_day": self.last_day, "opens": self.opens, "closes": self.closes}
+
+    @property
     def open_days(self) -> tuple[str, ...]:
         """The days from the first to the last; a week may begin on any day."""
         first, last = WEEKDAYS.index(self.first_day), WEEKDAYS.index(self.last_day)
