@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from torch import Tensor
 
 from tests.training.releases.miniature import make_encoder
@@ -28,6 +30,15 @@ def small_encoder(folder: Path) -> str:
     """Write an encoder into the folder and return its place."""
     make_encoder(folder, [row.text for row in read_examples([EXAMPLES / "de.yml"])][:600])
     return str(folder)
+
+
+@contextmanager
+def encoder_in_use(folder: Path) -> Iterator[str]:
+    """Write an encoder and let everything take it for ours meanwhile; gives its place."""
+    with pytest.MonkeyPatch.context() as patch:
+        place = small_encoder(folder)
+        patch.setenv("POLYDESK_ENCODER", place)
+        yield place
 
 
 def trained(

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from nlu.heads import Floats
-from tests.training.small import EXAMPLES, SETTINGS, small_encoder, weights
+from tests.training.small import EXAMPLES, SETTINGS, encoder_in_use, weights
 from training import fit as fit_module
 from training import train as train_module
 from training.adapter import Calibrated, Lineage, write_adapter
@@ -62,9 +62,7 @@ calibrated = fit_module.calibrated
 
 @pytest.fixture(scope="module", autouse=True)
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with pytest.MonkeyPatch.context() as patch:
-        place = small_encoder(tmp_path_factory.mktemp("small") / "encoder")
-        patch.setenv("POLYDESK_ENCODER", place)
+    with encoder_in_use(tmp_path_factory.mktemp("small") / "encoder") as place:
         yield place
 
 

@@ -13,7 +13,7 @@ import torch
 
 from nlu.adapters import ADAPTERS_FOLDER, read_manifest
 from nlu.heads import Heads, unit
-from tests.training.small import SETTINGS, small_encoder, some_examples
+from tests.training.small import SETTINGS, encoder_in_use, small_encoder, some_examples
 from training import start as start_module
 from training.adapter import Lineage
 from training.dataset import OUT_OF_SCOPE, Example
@@ -27,9 +27,7 @@ LINEAGE = Lineage({"examples": 36}, "python -m training adapters --only start")
 
 @pytest.fixture(scope="module", autouse=True)
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with pytest.MonkeyPatch.context() as patch:
-        place = small_encoder(tmp_path_factory.mktemp("small") / "encoder")
-        patch.setenv("POLYDESK_ENCODER", place)
+    with encoder_in_use(tmp_path_factory.mktemp("small") / "encoder") as place:
         yield place
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.small import SETTINGS, small_encoder, some_examples
+from tests.training.small import SETTINGS, encoder_in_use, some_examples
 from training import search as search_module
 from training.search import Search, open_study, run_trials, settings_of
 from training.settings import TrainingSettings, read_settings
@@ -20,9 +20,7 @@ from training.train import Trainer
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with pytest.MonkeyPatch.context() as patch:
-        place = small_encoder(tmp_path_factory.mktemp("small") / "encoder")
-        patch.setenv("POLYDESK_ENCODER", place)
+    with encoder_in_use(tmp_path_factory.mktemp("small") / "encoder") as place:
         yield place
 
 
