@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import csv
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -17,13 +16,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psutil
-
+from tests.benchmarks.marked_report import REPORT, machine, write_between_marks
 from tests.benchmarks.polydesk import measure_polydesk
 from tests.benchmarks.starter_bot import measure_starter_bot
 from tests.benchmarks.turns import CONVERSATION, Figures
 
-REPORT = Path("docs/benchmarks.md")
 ROWS = 2000
 MARK = "<!-- speed -->"
 
@@ -62,12 +59,11 @@ def measure_throughput(folder: Path) -> float:
 
 def write_report(throughput: float, ours: Figures, theirs: Figures, *, load: float) -> None:
     """Put the table between the marks of the report; what else stands there is left. `load` is the machine's before."""
-    machine = f"{os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GB, {platform.machine()}"
     lines = [
         MARK,
         "## Speed, start and memory",
         "",
-        f"`make bench`, {datetime.now(UTC):%Y-%m-%d}, {machine}, load {load:.1f} before. Both bots one after the",
+        f"`make bench`, {datetime.now(UTC):%Y-%m-%d}, {machine()}, load {load:.1f} before. Both bots one after the",
         f"other, in one run, {ours.turns} turns in conversations of {CONVERSATION}, one customer at a time. The",
         "starter bot is what `rasa init` makes (DIET and TED), over Rasa's REST channel; Polydesk is measured at the",
         "widget's socket, its database included.",
@@ -83,9 +79,7 @@ def write_report(throughput: float, ours: Figures, theirs: Figures, *, load: flo
         "loading included.",
         MARK,
     ]
-    before, _, rest = (REPORT.read_text(encoding="utf-8") if REPORT.exists() else "# Benchmarks\n\n").partition(MARK)
-    after = rest.partition(MARK)[2]
-    REPORT.write_text(before + "\n".join(lines) + (after or "\n"), encoding="utf-8")
+    write_between_marks(REPORT, MARK, lines)
 
 
 def _row(name: str, ours: float, theirs: float) -> str:

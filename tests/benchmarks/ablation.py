@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from tests.benchmarks.marked_report import REPORT, write_between_marks
 from tests.benchmarks.quality import Result, keep_result, read_results
-from tests.benchmarks.quality_report import REPORT, write_between_marks
 from tests.benchmarks.quality_tasks import Task, accuracy, all_tasks
 from training.adapter import uncalibrated
 from training.augment import DEFAULT_KINDS

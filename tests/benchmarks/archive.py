@@ -20,7 +20,8 @@ from pathlib import Path
 
 import psutil
 
-from tests.benchmarks.quality_report import REPORT, write_between_marks
+from tests.benchmarks.marked_report import REPORT, machine, write_between_marks
+from tests.benchmarks.turns import memory_of
 from training.dataset import read_examples
 
 MARK = "<!-- archive -->"
@@ -52,8 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     if options.write:
         command = f"`python -m tests.benchmarks.archive --messages {options.messages}`"
-        machine = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end"
-        head = f"{command}, {datetime.now(UTC):%Y-%m-%d}, {machine}."
+        load = f"load {os.getloadavg()[0]:.1f} at the end"
+        head = f"{command}, {datetime.now(UTC):%Y-%m-%d}, {machine()}, {load}."
         write_between_marks(REPORT, MARK, [MARK, "## Archives taken in", "", head, "", *lines, MARK])
     return 0
 
@@ -93,7 +94,7 @@ def _highest_memory(process: subprocess.Popen[bytes]) -> float:
     watched = psutil.Process(process.pid)
     while process.poll() is None:
         try:
-            highest = max(highest, watched.memory_info().rss / 2**20)
+            highest = max(highest, memory_of(watched))
         except psutil.NoSuchProcess:
             break
         time.sleep(0.1)

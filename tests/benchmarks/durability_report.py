@@ -5,16 +5,12 @@ Writes `docs/benchmarks.md` between the marks of the part, when told to.
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psutil
-
-from tests.benchmarks.quality_report import REPORT, write_between_marks
+from tests.benchmarks.marked_report import REPORT, machine, write_between_marks
 
 # The most that a figure may be; the others only tell how much was done.
 GOALS: Mapping[str, float] = {
@@ -53,11 +49,10 @@ class Part:
     @property
     def lines(self) -> list[str]:
         """The part in Markdown."""
-        machine = f"{os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GB, {platform.machine()}"
         return [
             f"### {self.title}",
             "",
-            f"{datetime.now(UTC):%Y-%m-%d}, {machine}, load {self.load:.1f} before, seed {self.seed}.",
+            f"{datetime.now(UTC):%Y-%m-%d}, {machine()}, load {self.load:.1f} before, seed {self.seed}.",
             "",
             "| | figure | goal |",
             "|---|---|---|",

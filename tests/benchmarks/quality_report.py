@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.benchmarks.marked_report import REPORT, write_between_marks
 from tests.benchmarks.quality_systems import TITLES
 from tests.benchmarks.quality_tasks import Task
 
 if TYPE_CHECKING:
     from tests.benchmarks.quality import Result
 
-REPORT = Path("docs/benchmarks.md")
 PLOT = Path("docs/figures/quality.svg")
 MARK = "<!-- quality -->"
 MISSING = "–"
@@ -39,15 +39,6 @@ def write_report(tasks: Sequence[Task], results: Sequence[Result]) -> None:
     ]
     _plot(tasks, results)
     write_between_marks(REPORT, MARK, lines)
-
-
-def write_between_marks(path: Path, mark: str, lines: Sequence[str]) -> None:
-    """Replace what stands between two marks, which are the first and the last line, or add it at the end."""
-    text = path.read_text(encoding="utf-8") if path.exists() else "# Benchmarks\n\n"
-    before, found, rest = text.partition(mark)
-    after = rest.partition(mark)[2] if found else "\n"
-    gap = "" if found or before.endswith("\n\n") else "\n"
-    path.write_text(before + gap + "\n".join(lines) + after, encoding="utf-8")
 
 
 def _row(task: Task, measure: str, results: Sequence[Result]) -> str:
