@@ -328,7 +328,7 @@ def test_axe_finds_nothing_in_page_and_open_panel(chat: ScriptedChat, scheme: An
     chat.script.answers["Tschüss"] = [{"text": "Auf Wiedersehen!", "name": "utter_goodbye"}]
     chat.visit(market)
     assert chat.axe() == []
-    chat.open().say("Tschüss")
+    chat.open().ask("Tschüss")
     chat.script.refusal = "Bitte etwas langsamer."
     chat.say("Hallo")
     expect(chat.messages.last).to_contain_text("Bitte etwas langsamer.")
@@ -384,7 +384,7 @@ def test_a_strict_policy_is_kept(chat: ScriptedChat) -> None:
     chat.script.answers["Tschüss"] = [{"text": "https://shop.example", "name": "utter_goodbye"}]
     response = chat.page.goto(f"{chat.edge.url}/shop/de-DE")
     assert response and "default-src 'none'" in response.headers["content-security-policy"]
-    chat.open().say("Tschüss")
+    chat.open().ask("Tschüss")
     chat.button(DE["score_option"].format(score=5)).click()
     chat.page.locator(".markets summary").click()
     assert chat.violations() == []
