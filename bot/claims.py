@@ -10,6 +10,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.engine import Engine
@@ -36,8 +37,7 @@ class Claims:
         oldest = select(func.min(messages.c.id)).where(
             messages.c.conversation_id == conversations.c.id, messages.c.state == WAITING
         )
-        free = or_(conversations.c.lease_until.is_(None), conversations.c.lease_until < now)
-        query = select(conversations.c.id).where(conversations.c.id.in_(waiting), free).limit(limit)
+        query = select(conversations.c.id).where(conversations.c.id.in_(waiting), is_free(now)).limit(limit)
         with reading(self._engine) as session:
             # Most looks find nothing, and must not hold up those who write.
             if session.execute(query.limit(1)).first() is None:
@@ -80,8 +80,35 @@ class Claims:
             session.execute(update(messages).where(messages.c.id == key).values(begun))
             return read_stored(session, key)
 
+    def give_back(self, conversation: str) -> None:
+        """Let others have a conversation whose messages this edge cannot have answered."""
+        mine = (conversations.c.lease_by == self._edge, conversations.c.id == conversation)
+        with transaction(self._engine) as session:
+            session.execute(update(conversations).where(*mine).values(lease_by=None, lease_until=None))
+
+    def begin_unclaimed(self) -> list[Stored]:
+        """Note that messages which no edge has answered have begun to wait; returns those that begin with this call."""
+        now = datetime.now(UTC)
+        free = select(conversations.c.id).where(is_free(now))
+        new = (messages.c.state == WAITING, messages.c.began_at.is_(None), messages.c.conversation_id.in_(free))
+        first = select(func.min(messages.c.id)).where(messages.c.state == WAITING).group_by(messages.c.conversation_id)
+        query = select(messages.c.id).where(*new, messages.c.id.in_(first))
+        with reading(self._engine) as session:
+            keys = session.execute(query).scalars().all()
+        if not keys:
+            return []
+        with transaction(self._engine) as session:
+            these = messages.c.id.in_(keys) & messages.c.began_at.is_(None)
+            session.execute(update(messages).where(these).values(began_at=now))
+            return [read_stored(session, key) for key in keys]
+
     def give_all_back(self) -> None:
         """Let others have everything at once, when this edge stops."""
         mine = update(conversations).where(conversations.c.lease_by == self._edge)
         with transaction(self._engine) as session:
             session.execute(mine.values(lease_by=None, lease_until=None))
+
+
+def is_free(now: datetime) -> Any:
+    """Return the condition that nobody works on a conversation."""
+    return or_(conversations.c.lease_until.is_(None), conversations.c.lease_until < now)

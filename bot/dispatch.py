@@ -1,6 +1,7 @@
 """Dispatch: has each conversation's messages answered in order, one at a time, and conversations side by side.
 
-Works from the inbox by claims in the database: any number of edges share the work, and take up what a dead one left.
+Works from the inbox by claims in the database: any number of edges share the work, and take up what a dead one left, or
+one whose Rasa is gone. Such an edge claims nothing; it only keeps those informed who wait for whoever can answer.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from bot.claims import LEASE, Claims
 from bot.delivery import Deliverer, Sender
 from bot.inbox import Inbox, Stored
 from bot.metrics import Metrics
+from bot.notices import Notices
 from bot.outbox import Outbox, Outgoing
-from bot.rasa_client import RasaClient
+from bot.rasa_client import RasaClient, RasaGone
 from bot.tables import WAITING
 from bot.texts import Texts
 from bot.turns import Patience, Turns, TurnState
@@ -65,7 +67,9 @@ class Dispatch:
         self._inbox = Inbox(engine)
         self._outbox = Outbox(engine)
         self._deliverer = Deliverer(engine, senders)
-        self._turns = Turns(engine, rasa, texts, markets, patience=patience, tell=self.deliver_soon)
+        self._rasa = rasa
+        self._rasa_is_gone = False
+        self._turns = Turns(engine, rasa, Notices(engine, texts, markets), patience=patience, tell=self.deliver_soon)
         self._metrics = metrics
         self._watch = Watch("dispatch", self._look)
         self._work: dict[str, asyncio.Task[None]] = {}
@@ -112,6 +116,10 @@ class Dispatch:
                 continue
 
     async def _look(self) -> bool:
+        if self._rasa_is_gone and not await self._rasa.answers():
+            await self._keep_informed()
+            return False
+        self._rasa_is_gone = False
         room = HELD_AT_ONCE - len(self._work)
         taken = await asyncio.to_thread(self._claims.take, room) if room > 0 else []
         for conversation in taken:
@@ -119,6 +127,13 @@ class Dispatch:
             if conversation not in self._work:
                 self._work[conversation] = asyncio.create_task(self._answer_all(conversation))
         return bool(taken)
+
+    async def _keep_informed(self) -> None:
+        for message in await asyncio.to_thread(self._claims.begin_unclaimed):
+            delivery = self.deliveries.get(message.channel)
+            if delivery:
+                await delivery.turn(message, "typing")
+        await self._turns.tell_waiting()
 
     async def _renew(self) -> None:
         while True:
@@ -134,10 +149,20 @@ class Dispatch:
         try:
             while message := await asyncio.to_thread(self._claims.next, conversation):
                 await self._answer(message)
+        except RasaGone:
+            structlog.get_logger().warning("dispatch.rasa_gone", conversation=conversation)
+            self._rasa_is_gone = True
+            await self._give_back(conversation)
         except SQLAlchemyError as error:
             _log_database(error)  # the claim runs out, and the message is taken up again
         finally:
             del self._work[conversation]
+
+    async def _give_back(self, conversation: str) -> None:
+        try:
+            await asyncio.to_thread(self._claims.give_back, conversation)
+        except SQLAlchemyError as error:
+            _log_database(error)  # the claim runs out by itself
 
     async def _answer(self, message: Stored) -> None:
         delivery = self.deliveries.get(message.channel)

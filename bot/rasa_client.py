@@ -21,6 +21,10 @@ class RasaUnavailable(Exception):
     """Rasa did not answer in time, or not in the wire's form: nothing is known about the turn."""
 
 
+class RasaGone(RasaUnavailable):
+    """Nobody listens where Rasa should be: the message has not been read."""
+
+
 class TurnFailed(Exception):
     """Rasa did not do a turn, says so, and kept nothing of it; `language` is the customer's, if it got so far."""
 
@@ -144,6 +148,8 @@ class RasaClient:
             async with asyncio.timeout(within):
                 url = f"{self._base}/{path}"
                 answer = await self._http.post(url, content=body, headers=self._headers, timeout=None)
+        except httpx.ConnectError as error:
+            raise RasaGone(type(error).__name__) from error
         except (httpx.HTTPError, TimeoutError) as error:
             raise RasaUnavailable(type(error).__name__) from error
         if answer.status_code != httpx.codes.OK:

@@ -1,8 +1,9 @@
 """Has one message answered, however Rasa behaves, and keeps the customer informed meanwhile.
 
 A turn that Rasa reports as failed (its actions or its tracker are away) is tried for some seconds, then answered with
-an apology; nothing of it is left. A Rasa that is slow, silent, gone or talks rubbish is asked until it answers: the
-customer first reads "one moment", then a human is asked for. An agent who takes the conversation ends it.
+an apology; nothing of it is left. A Rasa that is slow, silent or talks rubbish is asked until it answers: the customer
+first reads "one moment", then a human is asked for. An agent who takes the conversation ends it. A Rasa that is gone
+ends the try: the message waits for another edge's, or for this one's to come back (`bot/dispatch.py`).
 """
 
 from __future__ import annotations
@@ -10,30 +11,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import structlog
-from sqlalchemy import select
 from sqlalchemy.engine import Engine
 
-from actions.database import reading, transaction
-from bot.checks import TEXT_LIMIT
-from bot.conversations import BOT, hold
 from bot.customer_identity import Customer
 from bot.customers import verified_customer
-from bot.inbox import REFUSED, Inbox, Stored, state_of
+from bot.inbox import REFUSED, Inbox, Stored
+from bot.notices import ONE_MOMENT, RASA_DOWN, Notices
 from bot.outbox import Outbox, Outgoing
-from bot.ownership import queue
-from bot.rasa_client import RasaClient, RasaUnavailable, Reply, Turn, TurnFailed, TurnMetadata, TurnResult
-from bot.tables import WAITING, conversations, replies
-from bot.texts import Texts
-from nlu.markets import Markets, message_language
+from bot.rasa_client import RasaClient, RasaGone, RasaUnavailable, Turn, TurnFailed, TurnMetadata, TurnResult
+from bot.tables import WAITING
 
 AT_ONCE = 16  # turns; more would only wait within Rasa, where their time runs out
 FIRST_PAUSE = 0.25  # seconds; each further one is twice as long
 LONGEST_PAUSE = 3.0
-RASA_DOWN = "rasa_down"
 ASKED_RASA = frozenset({"text", "button"})
 
 TurnState = Literal["typing", "done", "failed"]
@@ -58,21 +52,21 @@ class Patience:
 class Turns:
     """Answers messages. `tell` is called with the conversation when the customer has something new to read."""
 
-    def __init__(
-        self, engine: Engine, rasa: RasaClient, texts: Texts, markets: Markets, *, patience: Patience, tell: Tell
-    ) -> None:
+    def __init__(self, engine: Engine, rasa: RasaClient, notices: Notices, *, patience: Patience, tell: Tell) -> None:
         self._engine = engine
         self._inbox = Inbox(engine)
         self._outbox = Outbox(engine)
         self._rasa = rasa
-        self._texts = texts
-        self._markets = markets
+        self._notices = notices
         self._patience = patience
         self._tell = tell
         self._places = asyncio.Semaphore(AT_ONCE)
 
     async def answer(self, message: Stored) -> tuple[TurnState, list[Outgoing]]:
-        """End a message's turn; returns how, and the replies that are stored now. An agent's are none."""
+        """End a message's turn; returns how, and the replies that are stored now. An agent's are none.
+
+        Raises `RasaGone` when there is no Rasa that could be asked; the message waits on.
+        """
         if message.kind not in ASKED_RASA:
             return "done", await asyncio.to_thread(self._decline, message)
         button = await asyncio.to_thread(self._outbox.offers, message.conversation, message.text)
@@ -89,8 +83,15 @@ class Turns:
             return "done", []
         return "done", await asyncio.to_thread(self._outbox.finish, message, result, button=button)
 
+    async def tell_waiting(self) -> None:
+        """Tell customers what is due where no edge can have their messages answered now."""
+        for name, after in self._stages():
+            before = datetime.now(UTC) - timedelta(seconds=after)
+            for message in await asyncio.to_thread(self._notices.overdue, name, begun_before=before):
+                await self._tell_once(message, name)
+
     async def _ask(self, message: Stored, turn: Turn) -> TurnResult | None:
-        """Ask until Rasa answers; None when the message is no longer the bot's. Raises `TurnFailed`."""
+        """Ask until Rasa answers; None when the message is no longer the bot's. Raises `TurnFailed` or `RasaGone`."""
         clock = asyncio.get_running_loop().time
         failing_until: float | None = None
         for pause in _pauses():
@@ -102,6 +103,8 @@ class Turns:
                 if clock() + pause >= failing_until:
                     raise
                 reason = str(failure)
+            except RasaGone:
+                raise
             except RasaUnavailable as failure:
                 reason = str(failure)
             structlog.get_logger().warning("turns.again", reason=reason, message_id=turn.message_id)
@@ -115,61 +118,29 @@ class Turns:
         gone = (datetime.now(UTC) - message.began_at).total_seconds() if message.began_at else 0.0
         clock = asyncio.get_running_loop().time
         began = clock() - gone
-        notices: list[tuple[float, Callable[[Stored], bool]]] = [
-            (self._patience.one_moment, self._say_one_moment),
-            (self._patience.human, self._ask_for_human),
-        ]
-        for after, notice in notices:
+        for name, after in self._stages():
             least = self._patience.taken_over if gone > after else 0.0
             await asyncio.wait({asking}, timeout=max(began + after - clock(), least))
             if asking.done():
                 return
-            if await asyncio.to_thread(notice, message):
-                self._tell(message.conversation)
+            await self._tell_once(message, name)
 
-    def _say_one_moment(self, message: Stored) -> bool:
-        return self._say_once(message, "one_moment")
+    def _stages(self) -> tuple[tuple[str, float], ...]:
+        """Return the notices in their order, and after how many seconds each is due."""
+        return (ONE_MOMENT, self._patience.one_moment), (RASA_DOWN, self._patience.human)
 
-    def _ask_for_human(self, message: Stored) -> bool:
-        return self._say_once(message, RASA_DOWN, queues=True)
-
-    def _say_once(self, message: Stored, name: str, *, queues: bool = False) -> bool:
-        """Say one of the edge's texts, unless this turn said it already or is no longer the bot's."""
-        said = select(replies.c.id).where(
-            replies.c.conversation_id == message.conversation,
-            replies.c.name == f"edge_{name}",
-            replies.c.created_at >= message.began_at,
-        )
-        with transaction(self._engine) as session:
-            held = hold(session, message.conversation)
-            if state_of(session, message.key) != WAITING or session.execute(said.limit(1)).first():
-                return False
-            if queues and held.status == BOT:
-                queue(session, held.id, at=datetime.now(UTC), reason=RASA_DOWN, ticket=None)
-            reply = self._text(message, name, held.language)
-            Outbox.say(session, held.id, author="edge", name=reply.name, language=reply.language, text=reply.text)
-            return True
+    async def _tell_once(self, message: Stored, name: str) -> None:
+        if await asyncio.to_thread(self._notices.say_once, message, name):
+            self._tell(message.conversation)
 
     def _apologise(self, message: Stored, language: str | None) -> list[Outgoing]:
-        return self._outbox.fail(message, self._text(message, "apology", language or self._language(message)))
+        language = language or self._notices.language(message)
+        return self._outbox.fail(message, self._notices.reply(message, "apology", language))
 
     def _decline(self, message: Stored) -> list[Outgoing]:
         """Answer what is no text: it is kept for the agents, and the bot cannot read it."""
         name = (message.attachment or {}).get(REFUSED) or f"got_{message.kind}"
-        return self._outbox.decline(message, self._text(message, name, self._language(message)))
-
-    def _language(self, message: Stored) -> str | None:
-        with reading(self._engine) as session:
-            this = select(conversations.c.language).where(conversations.c.id == message.conversation)
-            language: str | None = session.execute(this).scalar_one()
-            return language
-
-    def _text(self, message: Stored, name: str, language: str | None) -> Reply:
-        market = self._markets[message.market]
-        spoken = message_language(
-            "und", conversation=language, hint=message.language_hint, market=market, fallback=market.language
-        )
-        return Reply(name=f"edge_{name}", language=spoken, text=self._texts.edge(spoken, name, limit=TEXT_LIMIT))
+        return self._outbox.decline(message, self._notices.reply(message, name, self._notices.language(message)))
 
 
 def _to_rasa(message: Stored, *, button: bool, customer: Customer | None) -> Turn:

@@ -89,15 +89,19 @@ def edge_on(
     *,
     patience: Patience = PATIENCE,
     texts: Texts | None = None,
+    rasa_url: str | None = None,
     **changes: Any,
 ) -> Iterator[Edge]:
-    """Run an edge on a database, migrated first, with the fake Rasa behind it; `changes` are of its settings."""
+    """Run an edge on a database, migrated first, with the fake Rasa behind it; `changes` are of its settings.
+
+    `rasa_url` is where it looks for Rasa instead.
+    """
     migrate(database)
     settings = replace(Settings(database_url=database, secret=SIGNS, var=var), **changes)
     engine = open_engine(database)
     with served(rasa.app) as far:
         texts = texts or texts_for_tests()
-        app = make_edge(settings, FarEnds(far, SECRET, far), texts=texts, patience=patience)
+        app = make_edge(settings, FarEnds(rasa_url or far, SECRET, far), texts=texts, patience=patience)
         with (
             served(app, ws="wsproto", ws_max_size=PACKET_LIMIT) as url,
             httpx.Client(base_url=url, timeout=40, trust_env=False) as http,

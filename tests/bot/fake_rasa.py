@@ -113,9 +113,9 @@ class FakeRasa:
 
 
 @contextmanager
-def served(app: ASGIApp, *, ws: str = "none", **options: Any) -> Iterator[str]:
-    """Serve an application on a free port of loopback, in a thread; yields its address."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, ws=ws, log_level="warning", access_log=False, **options)
+def served(app: ASGIApp, *, port: int = 0, ws: str = "none", **options: Any) -> Iterator[str]:
+    """Serve an application on loopback, on a free port if none is named, in a thread; yields its address."""
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, ws=ws, log_level="warning", access_log=False, **options)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
