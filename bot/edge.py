@@ -50,6 +50,7 @@ from bot.left_to_agents import LeftToAgents
 from bot.logs import configure_logs
 from bot.metrics import Metrics
 from bot.outbox import Outbox
+from bot.personal_data.daily import DailyPurge
 from bot.rasa_client import RasaClient
 from bot.rates import MemoryCounts, Rates, RedisCounts
 from bot.settings import FarEnds, Settings, read_far_ends, read_settings
@@ -164,6 +165,7 @@ def make_edge(
     handoff = Handoff(engine, texts, markets)
     watch = HandoffWatch(engine, handoff, markets, desk.dispatch.deliver_soon)
     left_to_agents = LeftToAgents(engine, rasa)
+    daily_purge = DailyPurge(engine, settings.database_url, markets)
 
     messaging = Messaging(desk)
 
@@ -174,7 +176,9 @@ def make_edge(
         messaging.start()
         watch.start()
         left_to_agents.start()
+        daily_purge.start()
         yield
+        await daily_purge.stop()
         await left_to_agents.stop()
         await watch.stop()
         await desk.dispatch.stop()

@@ -163,6 +163,16 @@ identities = Table(
     Column("expires_at", UtcDateTime, nullable=False),
 )
 
+# What some one edge does once a day: when it was last done, which edge does it now, and until when no other may.
+chores = Table(
+    "chores",
+    metadata,
+    Column("name", String(20), primary_key=True),
+    Column("done_at", UtcDateTime, nullable=False),
+    Column("lease_by", String(36)),
+    Column("lease_until", UtcDateTime),
+)
+
 # Erasures that have begun and not ended: what they take away, by ids that say nothing of a person.
 erasures = Table(
     "erasures",

@@ -16,11 +16,12 @@ LONGEST_PAUSE = 1.0
 
 
 class Watch:
-    """Calls `look`, which says whether it found something, until stopped."""
+    """Calls `look`, which says whether it found something, until stopped; `longest` is its longest pause in seconds."""
 
-    def __init__(self, name: str, look: Callable[[], Awaitable[bool]]) -> None:
+    def __init__(self, name: str, look: Callable[[], Awaitable[bool]], *, longest: float = LONGEST_PAUSE) -> None:
         self._name = name
         self._look = look
+        self._longest = longest
         self._rung = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -47,8 +48,8 @@ class Watch:
                 found = await self._look()
             except SQLAlchemyError as error:
                 structlog.get_logger().error(f"{self._name}.database", error=type(error).__name__)
-                found, pause = False, LONGEST_PAUSE
-            pause = SHORTEST_PAUSE if found or was_rung else min(pause * 2, LONGEST_PAUSE)
+                found, pause = False, self._longest
+            pause = SHORTEST_PAUSE if found or was_rung else min(pause * 2, self._longest)
             try:
                 async with asyncio.timeout(pause):
                     await self._rung.wait()

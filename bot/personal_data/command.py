@@ -139,21 +139,17 @@ def _purge(options: argparse.Namespace, installation: Installation) -> int:
 
 def _open(settings: Settings) -> Installation:
     # Imported here, so that the other commands load no database.
-    from actions.database import open_engine
     from actions.sql_shop import SqlShop, load_shop
     from bot.identity import load_secret
     from bot.migrations import migrate
-    from bot.personal_data.erasure import Erasure, leave_no_trace
+    from bot.personal_data.erasure import Erasure, open_both
     from bot.personal_data.lineage import learned_from
     from bot.personal_data.people import find_person
-    from bot.personal_data.tracker import Tracker
     from nlu.releases import releases_folder
     from training.store import Store
 
     migrate(settings.database_url)
-    engine, tracker = open_engine(settings.database_url), Tracker.beside(settings.database_url)
-    for each in filter(None, (engine, tracker.engine)):
-        leave_no_trace(each)
+    engine, tracker = open_both(settings.database_url)
     shop = load_shop(settings.shop, engine) if settings.shop else SqlShop(engine)
     store = Store(engine, load_secret(settings.var / "transcripts.key"))
     learned = partial(learned_from, releases_folder())

@@ -17,7 +17,7 @@ from sqlalchemy import delete, event, or_, select, update
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
-from actions.database import reading, transaction
+from actions.database import open_engine, reading, transaction
 from actions.tables import AuditRow
 from bot.personal_data.places import ERASED, Person
 from bot.personal_data.tracker import Tracker
@@ -138,6 +138,14 @@ class Erasure:
             session.execute(update(conversations).where(these, free).values(held))
             other = select(conversations.c.id).where(these, conversations.c.lease_by.is_distinct_from(ERASING))
             return list(session.scalars(other))
+
+
+def open_both(database_url: str) -> tuple[Engine, Tracker]:
+    """Open our database and Rasa's for erasing."""
+    engine, tracker = open_engine(database_url), Tracker.beside(database_url)
+    for each in filter(None, (engine, tracker.engine)):
+        leave_no_trace(each)
+    return engine, tracker
 
 
 def leave_no_trace(engine: Engine) -> None:

@@ -129,5 +129,6 @@ NOT_PERSONAL = {
     "agent_sessions": "the team's accounts",
     "canned_replies": "the team's texts",
     "audit": "append-only, and therefore written without personal data",
+    "chores": "when the bot last tidied up",
     "erasures": "ids alone, until the erasure that they name has ended",
 }

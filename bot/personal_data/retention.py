@@ -29,14 +29,23 @@ METHOD = "purge"
 
 def purge(engine: Engine, tracker: Tracker, erasure: Erasure, markets: Markets, *, now: datetime) -> Erased:
     """Delete what is too old; returns what that was. Killed on the way, it is done again the next time."""
-    done = erasure.end_begun()
+    done = Erased()
+    for step in purge_in_steps(engine, tracker, erasure, markets, now=now):
+        done.add(step)
+    return done
+
+
+def purge_in_steps(
+    engine: Engine, tracker: Tracker, erasure: Erasure, markets: Markets, *, now: datetime
+) -> Iterator[Erased]:
+    """Do the same step by step, each of them short, so that the caller can stop in between."""
+    yield erasure.end_begun()
     for in_market, before in _limits(markets, now):
         for person in _quiet(engine, in_market(conversations), before):
-            done.add(erasure.erase(person, method=METHOD))
+            yield erasure.erase(person, method=METHOD)
         for person in _old_transcripts(engine, in_market(transcripts), before):
-            done.add(erasure.erase(person, method=METHOD))
-        done.add(_trim(engine, tracker, in_market(conversations), before))
-    return done
+            yield erasure.erase(person, method=METHOD)
+        yield _trim(engine, tracker, in_market(conversations), before)
 
 
 def _limits(markets: Markets, now: datetime) -> Iterator[tuple[Any, datetime]]:
