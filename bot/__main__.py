@@ -80,7 +80,7 @@ def _run(command: str, environ: Mapping[str, str]) -> int:
 
     configure_logs()
     try:
-        run(settings)
+        run(settings, environ)
     except (TrainingFailed, TimeoutError) as error:
         sys.stderr.write(f"{error}\n")
         return FAILED

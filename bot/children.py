@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -23,7 +22,7 @@ PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True)
 class Program:
-    """How a child is started: a Python module with its arguments."""
+    """How a child is started: a Python module with its arguments, and all that it sees of the environment."""
 
     name: str
     arguments: Sequence[str]
@@ -107,7 +106,7 @@ async def _spawn(program: Program, log: BinaryIO) -> asyncio.subprocess.Process:
         sys.executable,
         "-m",
         *program.arguments,
-        env={**os.environ, **program.environment},
+        env=program.environment,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=log,
         stderr=log,

@@ -10,6 +10,7 @@ import secrets
 import signal
 import socket
 import sys
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TextIO
@@ -22,6 +23,7 @@ from actions.database import open_engine, transaction
 from actions.demo import demo_orders_to_try, fill_demo
 from bot.children import Child, Program, wait_for
 from bot.console.accounts import has_admin
+from bot.environments import Process, environment_of
 from bot.migrations import migrate
 from bot.rasa_files import SCHEMA, model_file, rasa_environment, train_model, write_files
 from bot.settings import Settings, SettingsError
@@ -33,12 +35,13 @@ ANSWERS_WITHIN = 300.0  # seconds, from the start of the last process; a busy ma
 class Launcher:
     """One run."""
 
-    def __init__(self, settings: Settings, *, output: TextIO = sys.stdout) -> None:
+    def __init__(self, settings: Settings, environ: Mapping[str, str], *, output: TextIO = sys.stdout) -> None:
         self._settings = settings
         self._output = output
         self._folder = settings.var / "run" / str(settings.port)
         self._rasa_port, self._actions_port = free_ports(2)
-        self._environment = {
+        self._environ = {
+            **environ,
             "POLYDESK_RASA_URL": f"http://{LOOPBACK}:{self._rasa_port}",
             "POLYDESK_RASA_SECRET": secrets.token_urlsafe(32),
             "POLYDESK_ACTIONS_URL": f"http://{LOOPBACK}:{self._actions_port}",
@@ -75,7 +78,7 @@ class Launcher:
         model = model_file()
         if not model.exists():
             self._say("Preparing Rasa's dialogue model (once, and whenever the dialogue changes; about a minute) …")
-            await train_model(model, self._folder / "train.log")
+            await train_model(model, self._folder / "train.log", environment_of("rasa", self._environ))
         engine = open_engine(self._settings.database_url)
         if engine.dialect.name == "postgresql":
             await asyncio.to_thread(make_schema, engine)
@@ -99,12 +102,15 @@ class Launcher:
         if self._settings.shop is None:
             fill_demo(engine)
 
-    async def _launch(self, children: AsyncExitStack, name: str, *arguments: str) -> None:
-        log = self._folder / f"{name}.log"
-        log.unlink(missing_ok=True)
-        child = Child(Program(name, arguments, self._environment, log))
+    async def _launch(self, children: AsyncExitStack, name: Process, *arguments: str) -> None:
+        child = Child(self.program(name, *arguments))
+        child.program.log.unlink(missing_ok=True)
         children.push_async_callback(child.stop)
         await child.start()
+
+    def program(self, name: Process, *arguments: str) -> Program:
+        """Say how a child is started."""
+        return Program(name, arguments, environment_of(name, self._environ), self._folder / f"{name}.log")
 
     async def _wait_until_ready(self) -> None:
         async with httpx.AsyncClient(trust_env=False) as http:
@@ -135,9 +141,9 @@ class Launcher:
         self._output.flush()
 
 
-def run(settings: Settings) -> None:
-    """Run everything until told to stop."""
-    asyncio.run(Launcher(settings).run())
+def run(settings: Settings, environ: Mapping[str, str]) -> None:
+    """Run everything until told to stop; `environ` is where the children's variables come from."""
+    asyncio.run(Launcher(settings, environ).run())
 
 
 def free_ports(count: int) -> list[int]:

@@ -41,7 +41,7 @@ def model_file() -> Path:
     return MODELS / f"rasa-{digest.hexdigest()[:16]}.tar.gz"
 
 
-async def train_model(model: Path, log: Path) -> None:
+async def train_model(model: Path, log: Path, environment: Mapping[str, str]) -> None:
     """Train Rasa's model; raises `TrainingFailed`. Two runs that train at once do not meet."""
     # No dot: Rasa would take what follows it for a suffix and drop it.
     name = f"{model.name.removesuffix('.tar.gz')}-{os.getpid()}"
@@ -49,7 +49,6 @@ async def train_model(model: Path, log: Path) -> None:
     command = ["-m", "rasa", "train", "--config", config, "--domain", domain, "--data", dialogue]
     command += ["--out", str(MODELS), "--fixed-model-name", name]
     MODELS.mkdir(exist_ok=True)
-    environment = {**os.environ, "RASA_TELEMETRY_ENABLED": "false"}
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             sys.executable, *command, stdout=output, stderr=output, env=environment, start_new_session=True

@@ -88,6 +88,11 @@ def read_accounts(environ: Mapping[str, str], file: Path = CREDENTIALS) -> tuple
     )
 
 
+def named_variables(file: Path = CREDENTIALS) -> frozenset[str]:
+    """Return the variables that the file names."""
+    return frozenset(VARIABLE.findall(file.read_text(encoding="utf-8"))) if file.exists() else frozenset()
+
+
 def variable(channel: str, key: str) -> str:
     """Name the variable that gives the first account its `key`."""
     return f"{channel}_{key}".upper()

@@ -18,6 +18,7 @@ from tests.benchmarks.kills import BACK_WITHIN, healthy
 from tests.benchmarks.launched import launched
 
 ANSWERS_WITHIN = 60.0  # seconds
+IDENTITY_SECRET = "signs the customers of the conversations"
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Polydesk:
 def running_polydesk(var: Path) -> Iterator[Polydesk]:
     """Run everything, with its database and files in the folder `var`."""
     database = f"sqlite:///{var / 'polydesk.db'}"
-    with launched(var, database) as one:
+    with launched(var, database, POLYDESK_IDENTITY_SECRET=IDENTITY_SECRET) as one:
         engine = open_engine(database)
         yield Polydesk(one.url, engine, one.launcher)
         engine.dispose()
