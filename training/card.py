@@ -10,6 +10,7 @@ from nlu.adapters import Manifest
 
 LICENCES = {
     "examples": "Polydesk's own examples (`training/examples/`), Apache-2.0",
+    "start": "Messages to businesses of other fields (`training/examples/start/`), written for Polydesk, Apache-2.0",
     "bitext": "Bitext customer-support intent detection data set, CDLA-Sharing-1.0 (not redistributed here)",
     "clinc150": "CLINC150, clinc/oos-eval (Larson et al., EMNLP 2019), CC-BY-3.0 (not redistributed here)",
     "umsab": "UMSAB, cardiffnlp/xlm-t (Barbieri et al., LREC 2022); repository Apache-2.0, texts under Twitter's "

@@ -1,6 +1,7 @@
 """How the shipped adapters are made: three stages, as the design says; resumable, progress kept beside the output.
 
-1. *start*: what an intent is, from the public intent data in English (CLINC150, bitext) and `training/examples/`;
+1. *start*: what an intent is, from the public intent data in English (CLINC150, bitext), `training/examples/`, and
+   its folder `start`: messages to businesses of other fields;
 2. *global*, from start: all languages of `training/examples/` and the sentiment of UMSAB's tweets, replaying bitext;
 3. each market from global, on its own language's examples, held close to it, replaying the other markets'. Every
    other one of its held-back messages is learned from here, too; the rest calibrates and measures.
@@ -26,6 +27,7 @@ from training.start import START, make_start
 from training.train import Trainer, TrainingSettings
 
 PUBLIC_DATA = Path("../shared/data")
+OTHER_FIELDS = OWN_EXAMPLES / "start"
 GLOBAL_SETTINGS = TrainingSettings(epochs=2, replay_share=0.1)
 BITEXT_ROWS_AN_INTENT = 100
 TWEETS_A_MARKET = 250
@@ -33,9 +35,11 @@ TWEETS_A_MARKET = 250
 
 @dataclass(frozen=True)
 class Sources:
-    """The rows to train on: our own, and of the public data those that are present and wanted."""
+    """The rows to train on: our own, those of other fields' businesses by field, and of the public data those that are
+    present and wanted."""
 
     own: list[Example]
+    fields: list[list[Example]]
     held_back: list[Example]
     bitext: list[Example]
     clinc150: list[Example]
@@ -73,6 +77,10 @@ def read_sources(*, without: Sequence[str] = ()) -> Sources:
 
     return Sources(
         [replace(example, source="examples") for example in own],
+        [
+            [replace(example, source=START) for example in read_examples([path])]
+            for path in sorted(OTHER_FIELDS.glob("*.csv"))
+        ],
         held_back,
         bitext=_thinned(public("bitext", "train.csv")),
         clinc150=[_renamed(example) for example in public("clinc150", "train.csv") if example.intent != "oos"],
@@ -94,7 +102,7 @@ def _renamed(example: Example) -> Example:
 
 
 def _make_start(sources: Sources, folder: Path, scratch: Path, command: str) -> None:
-    families = [[*sources.own, *sources.bitext], sources.clinc150]
+    families = [[*sources.own, *sources.bitext], sources.clinc150, *sources.fields]
     rows = [row for family in families for row in family]
     lineage = Lineage(_counts(rows), f"{command} --only {START}")
     present = [family for family in families if family]
@@ -113,9 +121,8 @@ def _train_global(sources: Sources, folder: Path, scratch: Path, command: str) -
     probe_heads(trainer)
     run_with_bar(trainer, GLOBAL_ADAPTER)
     lineage = Lineage(_counts([*rows, *sources.bitext]), f"{command} --only {GLOBAL_ADAPTER}", START)
-    finish(
-        trainer, name=GLOBAL_ADAPTER, validation=sources.held_back, lineage=lineage, target=folder / GLOBAL_ADAPTER
-    )
+    target = folder / GLOBAL_ADAPTER
+    finish(trainer, name=GLOBAL_ADAPTER, validation=sources.held_back, lineage=lineage, target=target)
 
 
 def _counts(rows: Sequence[Example]) -> dict[str, int]:

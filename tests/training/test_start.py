@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from nlu.adapters import ADAPTERS_FOLDER, read_manifest
-from nlu.heads import Heads, unit
+from nlu.heads import Floats, Heads, unit
 from tests.training.small import SETTINGS, encoder_in_use, small_encoder, some_examples
 from training import start as start_module
 from training.adapter import Lineage
@@ -22,6 +22,7 @@ from training.predict import pool
 from training.start import ROWS_AN_INTENT, START, Family, default_start, learn_space, make_start
 from training.train import Trainer
 
+NEAR = {"lost": "a", "stolen": "b", "late": "p", "early": "q"}
 LINEAGE = Lineage({"examples": 36}, "python -m training adapters --only start")
 
 
@@ -40,6 +41,12 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return ADAPTERS_FOLDER / START
 
 
+def embed(texts: Sequence[str]) -> Floats:
+    """Place a text by its first letter alone: what a test wants near each other begins alike."""
+    places = np.array([ord(text[0]) for text in texts], dtype=np.float32)
+    return np.stack([np.cos(places), np.sin(places)], axis=1)
+
+
 def likeness(trainer: Trainer) -> float:
     """Return how much nearer messages of one intent are to each other than to the rest, by cosine."""
     rows = some_examples()
@@ -54,17 +61,25 @@ def test_messages_of_one_intent_come_nearer_to_each_other_than_to_the_rest(tmp_p
     settings = replace(SETTINGS, contrast_temperature=0.3)
     trainer = Trainer(some_examples(), settings=settings, scratch=tmp_path)
     before = likeness(trainer)
-    losses = list(learn_space(trainer, [Family.of(some_examples())], steps=80))
+    losses = list(learn_space(trainer, [Family.of(some_examples(), embed)], steps=80))
     assert len(losses) == 80
     assert likeness(trainer) > before + 0.2
 
 
 def test_a_batch_has_partners_of_every_intent_and_nothing_out_of_scope() -> None:
     rows = [*some_examples(), Example("who won the match", OUT_OF_SCOPE), Example("alone", "alone")]
-    drawn = Family.of(rows).draw(random.Random(0))
+    drawn = Family.of(rows, embed).draw(random.Random(0))
     counts = {intent: sum(row.intent == intent for row in drawn) for intent in {row.intent for row in drawn}}
     assert set(counts) == {row.intent for row in some_examples()}
     assert set(counts.values()) == {ROWS_AN_INTENT}
+
+
+def test_a_batch_is_of_intents_that_are_near_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start_module, "NEIGHBOURS", 2)
+    rows = [Example(f"{letter} {number}", intent) for intent, letter in NEAR.items() for number in range(3)]
+    family, chance = Family.of(rows, embed), random.Random(0)
+    drawn = {frozenset(str(row.intent) for row in family.draw(chance)) for _ in range(20)}
+    assert drawn == {frozenset({"lost", "stolen"}), frozenset({"late", "early"})}
 
 
 def test_a_start_is_a_whole_adapter_without_labels(start: Path) -> None:
