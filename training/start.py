@@ -99,12 +99,15 @@ def default_start(method: Method) -> Path | None:
     return folder if fits else None
 
 
-def make_start(families: Sequence[Sequence[Example]], *, lineage: Lineage, target: Path, scratch: Path) -> None:
-    """Train the start on families of labelled messages and write its folder."""
-    trainer = Trainer([row for family in families for row in family], settings=SETTINGS, scratch=scratch)
+def make_start(
+    families: Sequence[tuple[float, Sequence[Example]]], *, lineage: Lineage, target: Path, scratch: Path
+) -> None:
+    """Train the start on families of labelled messages, each with its share of the batches, and write its folder."""
+    trainer = Trainer([row for _, family in families for row in family], settings=SETTINGS, scratch=scratch)
     embed = partial(pool, trainer.network.body, trainer.tokenizer)
+    shared = [(share, Family.of(family, embed)) for share, family in families]
     with tqdm(total=STEPS, desc=START, unit="step", mininterval=1.0) as bar:
-        for loss in learn_space(trainer, [Family.of(family, embed) for family in families], steps=STEPS):
+        for loss in learn_space(trainer, shared, steps=STEPS):
             bar.update()
             bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
     hidden = trainer.network.hidden
@@ -114,21 +117,21 @@ def make_start(families: Sequence[Sequence[Example]], *, lineage: Lineage, targe
     write_adapter(trainer, Calibrated(heads, {}), name=START, lineage=lineage, target=target)
 
 
-def learn_space(trainer: Trainer, families: Sequence[Family], *, steps: int) -> Iterator[float]:
+def learn_space(trainer: Trainer, families: Sequence[tuple[float, Family]], *, steps: int) -> Iterator[float]:
     """Pull messages of one intent together in the trainer's network, and intents apart; gives the loss of each step.
 
-    A family's batches are as frequent as it has intents.
+    A batch is of one family, drawn by the families' shares.
     """
     network, settings = trainer.network, trainer.settings
     chance = random.Random(settings.seed)  # noqa: S311 - not for secrets
-    intents = [len(family.rows) for family in families]
+    shares, drawn = zip(*families, strict=True)
     weights = [weight for name, weight in network.trainable().items() if name.startswith("body.")]
     optimizer = AdamW(weights, lr=settings.learning_rate, weight_decay=settings.weight_decay)
     network.train()
     for step in range(steps):
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * trainer.rate_factor(step, steps)
-        rows = chance.choices(families, intents)[0].draw(chance)
+        rows = chance.choices(drawn, shares)[0].draw(chance)
         texts = [augment(row.text, chance, language=row.language) for row in rows]
         with trainer.accelerator.autocast():
             _, _, pooled = network(*trainer.tokenizer(texts))

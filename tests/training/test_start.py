@@ -37,7 +37,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Make a start where `train` looks for it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(start_module, "STEPS", 3)
-    make_start([some_examples()], lineage=LINEAGE, target=ADAPTERS_FOLDER / START, scratch=tmp_path / "scratch")
+    make_start([(1.0, some_examples())], lineage=LINEAGE, target=ADAPTERS_FOLDER / START, scratch=tmp_path / "scratch")
     return ADAPTERS_FOLDER / START
 
 
@@ -61,7 +61,7 @@ def test_messages_of_one_intent_come_nearer_to_each_other_than_to_the_rest(tmp_p
     settings = replace(SETTINGS, contrast_temperature=0.3)
     trainer = Trainer(some_examples(), settings=settings, scratch=tmp_path)
     before = likeness(trainer)
-    losses = list(learn_space(trainer, [Family.of(some_examples(), embed)], steps=80))
+    losses = list(learn_space(trainer, [(1.0, Family.of(some_examples(), embed))], steps=80))
     assert len(losses) == 80
     assert likeness(trainer) > before + 0.2
 
