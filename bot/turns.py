@@ -85,8 +85,9 @@ class Turns:
 
     async def tell_waiting(self) -> None:
         """Tell customers what is due where no edge can have their messages answered now."""
+        now = datetime.now(UTC)  # once for all, so that on a slow machine, too, none comes before an earlier one
         for name, after in self._stages():
-            before = datetime.now(UTC) - timedelta(seconds=after)
+            before = now - timedelta(seconds=after)
             for message in await asyncio.to_thread(self._notices.overdue, name, begun_before=before):
                 await self._tell_once(message, name)
 
