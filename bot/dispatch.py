@@ -7,7 +7,7 @@ one whose Rasa is gone. Such an edge claims nothing; it only keeps those informe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Protocol
 from weakref import WeakValueDictionary
 
@@ -15,12 +15,13 @@ import structlog
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.bell import Bell
 from bot.claims import LEASE, Claims
 from bot.delivery import Deliverer, Sender
 from bot.inbox import Inbox, Stored
 from bot.metrics import Metrics
 from bot.notices import Notices
-from bot.outbox import Outbox, Outgoing
+from bot.outbox import Outbox
 from bot.rasa_client import RasaClient, RasaGone
 from bot.tables import WAITING
 from bot.texts import Texts
@@ -38,8 +39,8 @@ class Delivery(Protocol):
     async def turn(self, message: Stored, state: TurnState) -> None:
         """Tell that a message is being answered, or has been."""
 
-    async def deliver(self, conversation: str, outgoing: Sequence[Outgoing]) -> None:
-        """Bring stored replies to whoever follows the conversation."""
+    async def deliver(self, conversation: str) -> None:
+        """Bring what is stored to whoever follows the conversation."""
 
 
 class Dispatch:
@@ -59,6 +60,7 @@ class Dispatch:
         *,
         senders: Mapping[str, Sender],
         patience: Patience,
+        bell: Bell,
         lease: float = LEASE,
     ) -> None:
         self.deliveries: dict[str, Delivery] = {}
@@ -71,10 +73,13 @@ class Dispatch:
         self._rasa_is_gone = False
         self._turns = Turns(engine, rasa, Notices(engine, texts, markets), patience=patience, tell=self.deliver_soon)
         self._metrics = metrics
+        self._bell = bell
+        bell.on("work", lambda _: self._watch.ring())
+        bell.on("finished", self._has_finished)
         self._watch = Watch("dispatch", self._look)
         self._work: dict[str, asyncio.Task[None]] = {}
         self._renewing: asyncio.Task[None] | None = None
-        self._finished: WeakValueDictionary[int, asyncio.Event] = WeakValueDictionary()
+        self._finished: WeakValueDictionary[str, asyncio.Event] = WeakValueDictionary()
 
     def start(self) -> None:
         """Begin with what was left without an answer."""
@@ -96,7 +101,12 @@ class Dispatch:
             _log_database(error)  # the claims run out by themselves
 
     def wake(self, conversation: str) -> None:
-        """Say that a conversation has a message that waits."""
+        """Say that a conversation has a message that waits; another edge is woken if this one cannot take it."""
+        self._ring(conversation)
+        if self._rasa_is_gone or len(self._work) >= HELD_AT_ONCE:
+            self._bell.ring("work", conversation)
+
+    def _ring(self, conversation: str) -> None:
         if conversation not in self._work:
             self._watch.ring()
 
@@ -106,14 +116,20 @@ class Dispatch:
 
     async def finished(self, message: Stored) -> None:
         """Wait until a message is off the bot's list, whichever edge answers it."""
-        event = self._finished.setdefault(message.key, asyncio.Event())
+        event = self._finished.setdefault(str(message.key), asyncio.Event())
+        self.wake(message.conversation)
         while await asyncio.to_thread(self._inbox.state, message.key) == WAITING:
-            self.wake(message.conversation)
+            self._ring(message.conversation)
             try:
                 async with asyncio.timeout(LOOK_AGAIN):
                     await event.wait()
             except TimeoutError:
                 continue
+
+    def _has_finished(self, key: str) -> None:
+        event = self._finished.get(key)
+        if event:
+            event.set()
 
     async def _look(self) -> bool:
         if self._rasa_is_gone and not await self._rasa.answers():
@@ -161,6 +177,7 @@ class Dispatch:
     async def _give_back(self, conversation: str) -> None:
         try:
             await asyncio.to_thread(self._claims.give_back, conversation)
+            self._bell.ring("work", conversation)
         except SQLAlchemyError as error:
             _log_database(error)  # the claim runs out by itself
 
@@ -171,13 +188,12 @@ class Dispatch:
         with self._metrics.turn_seconds.time():
             state, outgoing = await self._turns.answer(message)
         self._metrics.turns.labels(channel=message.channel, state=state).inc()
-        event = self._finished.get(message.key)
-        if event:
-            event.set()
+        self._has_finished(str(message.key))
+        self._bell.ring("finished", str(message.key))
         if delivery is None:
             self.deliver_soon(message.conversation)
             return
-        await delivery.deliver(message.conversation, outgoing)
+        await delivery.deliver(message.conversation)
         await delivery.turn(message, state)
         if outgoing:
             await asyncio.to_thread(self._outbox.pushed, message.conversation, outgoing)

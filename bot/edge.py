@@ -29,6 +29,7 @@ from starlette.types import ASGIApp
 from actions.database import open_engine, reading
 from actions.sql_shop import SqlShop, load_shop
 from bot import wire_json
+from bot.bell import Bell
 from bot.channels.messaging import Messaging
 from bot.channels.rest import RestChannel
 from bot.channels.widget import CHANNEL as WIDGET
@@ -140,6 +141,7 @@ def make_edge(
     rasa = RasaClient(http, far_ends.rasa_url, far_ends.rasa_secret)
     counts = RedisCounts(settings.redis_url) if settings.redis_url else MemoryCounts()
     senders: dict[str, Sender] = {}
+    bell = Bell(settings.redis_url)
     desk = Desk(
         settings=settings,
         engine=engine,
@@ -153,12 +155,14 @@ def make_edge(
         inbox=Inbox(engine),
         outbox=Outbox(engine),
         feedback=Feedback(engine),
-        dispatch=Dispatch(engine, rasa, texts, markets, metrics, senders=senders, patience=patience or Patience()),
+        dispatch=Dispatch(
+            engine, rasa, texts, markets, metrics, senders=senders, patience=patience or Patience(), bell=bell
+        ),
         rasa=rasa,
         senders=senders,
     )
     server = _make_socket_server(settings)
-    widget = WidgetChannel(desk, server)
+    widget = WidgetChannel(desk, server, bell)
     desk.dispatch.deliveries[WIDGET] = desk.senders[WIDGET] = widget
 
     shop = load_shop(settings.shop, engine) if settings.shop else SqlShop(engine)
@@ -172,7 +176,9 @@ def make_edge(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(DATABASE_THREADS))
+        bell.start()
         desk.dispatch.start()
+        widget.following.start()
         messaging.start()
         watch.start()
         left_to_agents.start()
@@ -182,6 +188,8 @@ def make_edge(
         await left_to_agents.stop()
         await watch.stop()
         await desk.dispatch.stop()
+        await widget.following.stop()
+        await bell.stop()
         await messaging.stop()
         await http.aclose()
         engine.dispose()

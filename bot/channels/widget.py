@@ -15,6 +15,8 @@ import socketio
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.bell import Bell
+from bot.channels.following import Following
 from bot.channels.widget_wire import (
     NO_METADATA,
     Answer,
@@ -60,9 +62,12 @@ class WidgetChannel:
 
     name = CHANNEL
 
-    def __init__(self, desk: Desk, server: socketio.AsyncServer) -> None:
+    def __init__(self, desk: Desk, server: socketio.AsyncServer, bell: Bell) -> None:
         self._desk = desk
         self._server = server
+        self._bell = bell
+        self.following = Following(desk.engine, self._emit, self._has_sockets)
+        bell.on("reply", self.following.ring)
         server.on("connect", self._connect)
         server.on("disconnect", self._disconnect)
         handlers: dict[str, Callable[[str, object], Awaitable[Answer]]] = {
@@ -81,14 +86,23 @@ class WidgetChannel:
         body = {"message_id": message.message_id, "state": state}
         await self._server.emit("polydesk_turn", body, room=message.conversation)
 
-    async def deliver(self, conversation: str, outgoing: Sequence[Outgoing]) -> None:
-        """Send replies to all of the conversation's sockets; one that is away asks for them when it is back."""
-        for reply in outgoing:
-            await self._server.emit("bot_uttered", to_wire(reply), room=conversation)
+    async def deliver(self, conversation: str) -> None:
+        """Send what is stored to all of the conversation's sockets; one that is away asks for it when it is back.
+
+        Each edge sends to its own, and another one is told to look.
+        """
+        await self.following.catch_up(conversation)
+        self._bell.ring("reply", conversation)
 
     async def send(self, recipient: Recipient, reply: Outgoing) -> None:
         """Send one reply that is no part of a turn, or whose edge died before it was sent."""
-        await self.deliver(recipient.conversation, [reply])
+        await self.deliver(recipient.conversation)
+
+    async def _emit(self, conversation: str, reply: Outgoing) -> None:
+        await self._server.emit("bot_uttered", to_wire(reply), room=conversation, ignore_queue=True)
+
+    def _has_sockets(self, conversation: str) -> bool:
+        return any(True for _ in self._server.manager.get_participants("/", conversation))
 
     def _guarded(self, event: str, handler: Callable[[str, object], Awaitable[Answer]]) -> Callable[..., Any]:
         async def guarded(sid: str, data: object = None, *_: object) -> Any:
@@ -128,6 +142,8 @@ class WidgetChannel:
         hint = known_language(metadata.language_hint, self._desk.markets)
         await self._join(sid, conversation, hint)
         await self._greet(conversation, market or self._desk.markets[conversation.market], hint)
+        conversation = await self._own(sid)
+        self.following.begin(conversation.id, after=conversation.last_number)
         await self._tell_ready(sid, conversation, market or self._desk.markets[conversation.market], hint)
         return OK
 
@@ -237,6 +253,7 @@ class WidgetChannel:
             conversation = await self._begin(sid, market, customer)
         if conversation.id != session.get("conversation"):
             await self._join(sid, conversation, session.get("hint"))
+            self.following.begin(conversation.id, after=conversation.last_number)
         return conversation
 
     async def _own(self, sid: str) -> Conversation:
