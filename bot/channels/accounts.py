@@ -36,12 +36,16 @@ MAY_HAVE: Mapping[str, Mapping[str, str]] = {
     "slack": {"api_url": "https://slack.com"},
     "twilio": {"api_url": "https://api.twilio.com"},
     "line": {"api_url": "https://api.line.me"},
-    "wechat": {"api_url": "https://api.weixin.qq.com"},
+    "wechat": {"api_url": "https://api.weixin.qq.com", "encoding_aes_key": ""},
     "mail": {"user": ""},
 }
 # Of Rasa's own names: they have no accounts here.
 WITHOUT_ACCOUNTS = frozenset({"rest", "socketio", "rasa"})
-SECRETS = ("secret", "token", "password")
+SECRETS = ("secret", "token", "password", "aes_key")
+# What has a form of its own, and how that is called.
+FORMS: Mapping[tuple[str, str], tuple[re.Pattern[str], str]] = {
+    ("wechat", "encoding_aes_key"): (re.compile(r"[A-Za-z0-9]{43}"), "43 letters and digits"),
+}
 VARIABLE = re.compile(r"\$\{(\w+)\}")
 NAME = re.compile(r"[A-Za-z0-9_-]{1,50}")
 
@@ -135,6 +139,9 @@ def _account(channel: str, row: object, environ: Mapping[str, str], *, is_first:
     for key in keys:
         given = _value(row.get(key), environ, secret=key.endswith(SECRETS), where=f"{where}, {key}")
         found = given or (environ.get(variable(channel, key), "") if is_first else "")
+        pattern, form = FORMS.get((channel, key), (None, ""))
+        if found and pattern and not pattern.fullmatch(found):
+            raise AccountsError(f"{where}: {key} must be {form}.")  # it is not repeated: it may be a secret
         if found:
             values[key] = found.rstrip("/") if key == "api_url" else found
     market = row.get("market")

@@ -1,4 +1,4 @@
-"""A WeChat official account, in plain-text mode.
+"""A WeChat official account, in plain-text mode or, where it has a key for that, in safe mode.
 
 What the bot has to say is given back with the request itself if it is ready within WeChat's five seconds, else sent as
 a customer service message, for which the account has to be verified.
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from bot.channels import calls
 from bot.channels.accounts import Account
 from bot.channels.formatting import Form, Piece, lay_out, utf8
 from bot.channels.provider import Asked, Received, WebhookProvider, same
+from bot.channels.wechat_cipher import Envelope, NotOurs, signature
 from bot.checks import Refusal
 from bot.delivery import Recipient, TryLater, Undeliverable
 from bot.desk import Desk
@@ -63,36 +65,46 @@ class WeChat(WebhookProvider):
         self._passive: dict[tuple[str, str], asyncio.Task[Passive]] = {}
         self._signed: dict[str, tuple[float, bytes]] = {}
         self._token: tuple[str, float] = ("", 0.0)
+        key = account["encoding_aes_key"]
+        self._envelope = Envelope(account["app_id"], account["token"], key) if key else None
 
     def form(self, recipient: Recipient) -> Form:
         """Give the limit in bytes; it has no buttons."""
         return FORM
 
     def is_genuine(self, asked: Asked) -> bool:
-        """Check WeChat's signature, which covers the time and a nonce but not the body.
+        """Check WeChat's signature; in safe mode it covers the message, and what is not encrypted is not genuine."""
+        if self._envelope is None:
+            return self._is_signed(asked)
+        try:
+            _open(asked, self._envelope)
+        except NotOurs:
+            return False
+        return True
+
+    def _is_signed(self, asked: Asked) -> bool:
+        """Check the signature that covers the time and a nonce but not the body.
 
         So a signature is good for five minutes, and for one body only.
         """
         timestamp, nonce = asked.query.get("timestamp", ""), asked.query.get("nonce", "")
-        parts = "".join(sorted((self.account["token"], timestamp, nonce)))
-        # WeChat's own form of a signature.
-        signature = hashlib.sha1(parts.encode(errors="replace"), usedforsecurity=False).hexdigest()
-        if not same(asked.query.get("signature"), signature):
+        signed = signature(self.account["token"], timestamp, nonce)
+        if not same(asked.query.get("signature"), signed) or not _is_fresh(timestamp):
             return False
         now = time.time()
-        if not timestamp.isdecimal() or abs(now - int(timestamp)) > SIGNED_WITHIN:
-            return False
         self._signed = {each: seen for each, seen in self._signed.items() if seen[0] > now}
         digest = hashlib.sha256(asked.body).digest()
-        return self._signed.setdefault(signature, (now + 2 * SIGNED_WITHIN, digest))[1] == digest
+        return self._signed.setdefault(signed, (now + 2 * SIGNED_WITHIN, digest))[1] == digest
 
     def challenge(self, asked: Asked) -> str | None:
-        """Answer the verification that WeChat makes when the address is entered there."""
-        return asked.query.get("echostr", "") if self.is_genuine(asked) else None
+        """Answer the verification that WeChat makes when the address is entered there; it is never encrypted."""
+        return asked.query.get("echostr", "") if self._is_signed(asked) else None
 
     def read(self, asked: Asked) -> Iterator[Received]:
         """Give the message; events (followed, a menu was opened) are none."""
-        fields = _fields(asked.body)
+        fields = self._message(asked)
+        if "Encrypt" in fields and "FromUserName" not in fields:
+            raise Refusal("unreadable", detail="it is encrypted, and there is no key")
         if fields.get("FromUserName") and fields.get("MsgId") and fields.get("MsgType") != "event":
             yield _received(fields)
 
@@ -103,11 +115,15 @@ class WeChat(WebhookProvider):
             key = (message.conversation, message.message_id)
             if key not in self._passive and message.state == WAITING:
                 self._forget_oldest()
-                self._passive[key] = asyncio.create_task(self._answer(message, _fields(asked.body), desk))
+                self._passive[key] = asyncio.create_task(self._answer(message, self._message(asked), desk))
             if key in self._passive:
                 passive = await asyncio.shield(self._passive[key])
-        media_type = "text/plain" if passive is NOTHING else "application/xml"
-        return PlainTextResponse(passive.xml, media_type=media_type)
+        if passive is NOTHING:
+            return PlainTextResponse(passive.xml)
+        xml = passive.xml
+        if self._envelope:
+            xml = self._envelope.seal(xml, timestamp=str(int(time.time())), nonce=secrets.token_hex(8))
+        return PlainTextResponse(xml, media_type="application/xml")
 
     async def send(self, recipient: Recipient, piece: Piece) -> str | None:
         """Send a customer service message."""
@@ -126,6 +142,9 @@ class WeChat(WebhookProvider):
         """Whether a reply went back, or is just going back, with the request that it answers."""
         task = self._passive.get((recipient.conversation, reply.message_id or ""))
         return task is not None and reply.number in (await asyncio.shield(task)).numbers
+
+    def _message(self, asked: Asked) -> dict[str, str]:
+        return _fields(_open(asked, self._envelope) if self._envelope else asked.body)
 
     async def _answer(self, message: Stored, fields: Mapping[str, str], desk: Desk) -> Passive:
         try:
@@ -164,6 +183,23 @@ class WeChat(WebhookProvider):
             raise TryLater(f"no access token: errcode {content.get('errcode')}")
         self._token = (token, time.monotonic() + float(content.get("expires_in", 0)) - SPARE)
         return token
+
+
+def _is_fresh(timestamp: str) -> bool:
+    return timestamp.isdecimal() and abs(time.time() - int(timestamp)) <= SIGNED_WITHIN
+
+
+def _open(asked: Asked, envelope: Envelope) -> bytes:
+    """Return the message that was encrypted; raises `NotOurs` for what WeChat did not sign now and for this account."""
+    timestamp, nonce = asked.query.get("timestamp", ""), asked.query.get("nonce", "")
+    try:
+        encrypted = _fields(asked.body).get("Encrypt", "")
+    except Refusal as error:
+        raise NotOurs("not in an envelope") from error
+    signed = signature(envelope.token, timestamp, nonce, encrypted)
+    if not same(asked.query.get("msg_signature"), signed) or not _is_fresh(timestamp):
+        raise NotOurs("not signed")
+    return envelope.open(encrypted)
 
 
 def _fields(body: bytes) -> dict[str, str]:
