@@ -92,12 +92,12 @@ def test_who_waits_for_a_rasa_that_is_gone_reads_one_moment_then_of_a_human_and_
 
 
 def test_a_message_that_comes_while_rasa_is_gone_is_told_once_too(
-    database: str, rasa: FakeRasa, port: int, tmp_path: Path
+    database_url: str, rasa: FakeRasa, port: int, tmp_path: Path
 ) -> None:
     nowhere = f"http://127.0.0.1:{port}"
     with (
-        edge_on(database, rasa, tmp_path, rasa_url=nowhere) as one,
-        edge_on(database, rasa, tmp_path, rasa_url=nowhere),
+        edge_on(database_url, rasa, tmp_path, rasa_url=nowhere) as one,
+        edge_on(database_url, rasa, tmp_path, rasa_url=nowhere),
     ):
         store(one.engine, "eins")
         until(lambda: stored(one)[0].attempts > 0)
