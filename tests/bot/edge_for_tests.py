@@ -48,7 +48,7 @@ EDGE_TEXTS = (
     "unknown_market",
     "unreadable",
 )
-PATIENCE = Patience(failing=1.0, one_moment=1.0, human=2.0, one_try=20.0, taken_over=0.1)
+PATIENCE = Patience(failing=0.6, one_moment=1.0, human=2.0, one_try=20.0, taken_over=0.1)
 
 
 def texts_for_tests() -> Texts:
