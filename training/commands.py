@@ -33,6 +33,7 @@ from training.train import Trainer, TrainingSettings
 
 LANGUAGE_SHARE = 0.1
 OWN_EXAMPLES = Path("training/examples")
+OTHER_FIELDS = OWN_EXAMPLES / "start"
 # Hindi and Arabic are often typed in Latin letters; what redaction leaves in transcripts is read as what it stands for.
 MARKET_KINDS = (*DEFAULT_KINDS, "transliteration", "transliteration", "transliteration", "placeholders")
 MARKET_SETTINGS = TrainingSettings(
@@ -57,7 +58,7 @@ def train(options: argparse.Namespace) -> None:
     plan = Plan(
         training,
         validation,
-        others=_own_examples(training),
+        others=_other_requests(training),
         replay=_other_markets_examples(options.market, training) if options.market and from_global else (),
     )
     trainer, result = fit(
@@ -150,15 +151,16 @@ def _start(options: argparse.Namespace) -> Path | None:
     return folder
 
 
-def _own_examples(training: Sequence[Example]) -> list[Example]:
-    """Return our own examples in the languages of the given rows, which are detected where they are not told."""
+def _other_requests(training: Sequence[Example]) -> list[Example]:
+    """Return our own examples and those of other fields, in the languages of the given rows, which are detected where
+    they are not told."""
     if not OWN_EXAMPLES.exists():
         return []
     markets = load_markets()
     detector = LanguageDetector(markets.languages)
     told = Counter(row.language or detector.detect(row.text).code for row in training[:: len(training) // 500 + 1])
     spoken = {language for language, count in told.items() if count >= LANGUAGE_SHARE * told.total()}
-    return [example for example in read_examples([OWN_EXAMPLES]) if example.language in spoken]
+    return [example for example in read_examples([OWN_EXAMPLES, OTHER_FIELDS]) if example.language in spoken]
 
 
 def _other_markets_examples(code: str, own: Sequence[Example]) -> list[Example]:

@@ -1,4 +1,4 @@
-"""Borrows out-of-scope messages for data sets that bring none: our own examples, less those that the set may cover.
+"""Borrows out-of-scope messages for data sets that bring none: our examples, less those that the set may cover.
 
 What a bot was not trained on it must still recognise, and a set without such rows says nothing of it. Other people's
 messages teach that (outlier exposure, Hendrycks et al. 2019, arXiv:1812.04606), as long as none of them is in scope: an
@@ -20,6 +20,7 @@ from training.dataset import OUT_OF_SCOPE, Example
 COVERED_SHARE = 0.15
 NEAR_QUANTILE = 0.05
 ROWS_COMPARED = 3000
+POOL_ROWS = 4000
 SOURCE = "borrowed out-of-scope"
 
 Embed = Callable[[Sequence[str]], Floats]
@@ -35,6 +36,7 @@ def borrow_outliers(
     """
     chance = random.Random(seed)  # noqa: S311 - not for secrets
     compared = chance.sample(list(examples), min(len(examples), ROWS_COMPARED))
+    pool = chance.sample(list(pool), min(len(pool), POOL_ROWS))
     own, others = embed([row.text for row in compared]), embed([row.text for row in pool])
     centre = np.concatenate([own, others]).mean(axis=0)
     own, others = unit(own - centre), unit(others - centre)

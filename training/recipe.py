@@ -19,7 +19,7 @@ from pathlib import Path
 
 from nlu.markets import GLOBAL_ADAPTER, load_markets
 from training.adapter import Lineage, finish
-from training.commands import MARKET_SETTINGS, OWN_EXAMPLES, run_with_bar
+from training.commands import MARKET_SETTINGS, OTHER_FIELDS, OWN_EXAMPLES, run_with_bar
 from training.dataset import Example, first_of_each_intent, read_examples, split
 from training.held_back import HELD_BACK, halves
 from training.probe import probe_heads
@@ -27,7 +27,6 @@ from training.start import START, make_start
 from training.train import Trainer, TrainingSettings
 
 PUBLIC_DATA = Path("../shared/data")
-OTHER_FIELDS = OWN_EXAMPLES / "start"
 GLOBAL_SETTINGS = TrainingSettings(epochs=2, replay_share=0.1)
 BITEXT_ROWS_AN_INTENT = 100
 TWEETS_A_MARKET = 250
