@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import langdetect
@@ -28,25 +29,30 @@ _DENSITY = {"Hani": 3, "Kana": 2, "Kore": 2}
 """Latin letters that say as much as one of these; the others count as one."""
 _SHARE = 0.3
 """From this share of the letters on, another script than Latin decides: customers mix Latin words into it."""
-_DECIDED = 2.0
+_DECIDED = 0.5
 """Nats between the first two languages from which on langdetect is not asked."""
 _LANGDETECT_WEIGHT = 0.2
 _LANGDETECT_FLOOR = 0.02
 _PRIORS = {"conversation": 2.0, "hint": 1.5, "market": 1.0}
-_ROMANISED_PRIOR = -1.2
+_ROMANISED_PRIOR = -0.8
 """Nats: before a word is read, Hindi or Arabic is less likely than others to be meant by Latin letters."""
 _NEAR = 3.0
 """A word shared by two languages is the prior's if that is at most this many nats behind."""
-_ENOUGH = {1: 1.3, 2: 0.3}
-"""Nats that the first language needs before the second, by how many words say something; `_ENOUGH_ELSE` for more."""
-_ENOUGH_ELSE = 0.2
+_ENOUGH_ALONE = 1.3
+_ENOUGH = 0.1
+"""Nats that the first language needs before the second, if one word says something, and if more do."""
 _ENOUGH_UNKNOWN = 1.2
 _MOST_NOBODYS = math.log(0.5)
 _LONGEST_NAME = 4
 """Words."""
-_JAPANESE = 4.0
+_JAPANESE = 3.0
 """Nats by which Han words must be more Japanese than Chinese where no kana stands with them."""
 _LONGEST_HAN_WORD = 4
+"""Characters; of the whole message, `_HAN_READ` are looked at."""
+_HAN_READ = 60
+_RAREST_HAN = 10.0
+_UNLISTED_HAN = 7.0
+"""Nats: a Han word that a language lacks is this much rarer there than in the other, or than the rarest."""
 _PROFILES = {"zh": ("zh-cn", "zh-tw"), "nb": ("no",)}
 
 
@@ -114,7 +120,7 @@ class LanguageDetector:
             return foreign
         if not telling or (len(words) == 1 and len(words[0]) == 1):
             return NOBODYS
-        totals = self._totals(telling)
+        totals = self._totals(words, evidence)
         if _lead(totals) < _DECIDED and not (len(telling) == 1 and telling[0].known):
             self._add_langdetect(totals, text)
         shared = {code for code, total in totals.items() if total >= max(totals.values()) - _NEAR}
@@ -141,8 +147,14 @@ class LanguageDetector:
         names = [found.name for found in evidence]
         return capitals and any(names) and not any(found.known and not found.name for found in evidence)
 
-    def _totals(self, telling: list[WordEvidence]) -> dict[str, float]:
-        scores = np.sum([found.scores for found in telling], axis=0)
+    def _totals(self, words: list[str], evidence: list[WordEvidence]) -> dict[str, float]:
+        """Add up what words and pairs of words say; a name in small letters may be a word and counts half."""
+        scores = np.zeros(len(self._codes))
+        for word, found in zip(words, evidence, strict=True):
+            if not found.name or (found.known and word.islower()):
+                scores += found.scores * (0.5 if found.name else 1.0)
+        for first, second in pairwise(words):
+            scores += self._model.pair(first, second)
         return {
             code: float(score) + (_ROMANISED_PRIOR if code in ROMANISED else 0.0)
             for code, score in zip(self._codes, scores, strict=True)
@@ -182,19 +194,18 @@ class LanguageDetector:
         return DetectedLanguage(candidates[0], 0.99) if candidates else NOBODYS
 
     def _japanese_lean(self, text: str) -> float:
-        """Return the nats by which Han words are Japanese rather than Chinese; the longest known word counts."""
-        lean, start, unlisted = 0.0, 0, 7.0
-        while start < len(text):
-            for size in range(_LONGEST_HAN_WORD, 1, -1):
-                rarity = self._model.han_rarity(text[start : start + size])
-                if rarity:
-                    rarest = min(rarity.values()) + unlisted
-                    lean += rarity.get("zh", rarest) - rarity.get("ja", rarest)
-                    break
-            else:
-                size = 1
-            start += size
-        return lean
+        """Return the nats by which Han is Japanese rather than Chinese, cut into each one's likeliest words."""
+        least = [(0.0, 0.0)]  # up to each character: as Chinese, as Japanese
+        for end in range(1, min(len(text), _HAN_READ) + 1):
+            ways = []
+            for start in range(max(0, end - _LONGEST_HAN_WORD), end):
+                rarity = self._model.han_rarity(text[start:end])
+                if rarity or start == end - 1:
+                    unlisted = min(rarity.values(), default=_RAREST_HAN) + _UNLISTED_HAN
+                    chinese, japanese = least[start]
+                    ways.append((chinese + rarity.get("zh", unlisted), japanese + rarity.get("ja", unlisted)))
+            least.append((min(way[0] for way in ways), min(way[1] for way in ways)))
+        return least[-1][0] - least[-1][1]
 
     def _one_of(self, candidates: Sequence[str], text: str, priors: dict[str, float]) -> DetectedLanguage:
         """Choose among the languages in use that share a script other than Latin."""
@@ -259,7 +270,7 @@ def restricted_langdetect(languages: Sequence[str], seed: int) -> DetectorFactor
 def _enough(telling: list[WordEvidence]) -> float:
     if not any(found.known for found in telling) and len(telling) == 1:
         return math.inf if telling[0].nobodys > _MOST_NOBODYS else _ENOUGH_UNKNOWN
-    return _ENOUGH.get(len(telling), _ENOUGH_ELSE)
+    return _ENOUGH_ALONE if len(telling) == 1 else _ENOUGH
 
 
 def _lead(totals: dict[str, float]) -> float:

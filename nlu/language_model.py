@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import safe_open
 
-from nlu.language_text import key, letter_groups, spelling
+from nlu.language_text import key, letter_groups, spelling, without_accents
 
 MODEL_FILE = Path(__file__).with_name("language_model.safetensors")
 ROMANISED = {"hi": "hi-Latn", "ar": "ar-Latn"}
@@ -27,6 +28,15 @@ _ABSENT = math.log(400)
 """A word that a language lacks counts against it as if it were this much rarer, so that no word decides alone."""
 _ENGLISH_WORD = math.log(30)
 """In every language, English words turn up, as products and titles, at about one in this many."""
+_ABSENT_PAIR = math.log(50)
+_PAIR_WEIGHT = 0.8
+"""What two words in a row say is partly what each says."""
+_LEAST_ROMANISED = math.log(3e-7)
+"""No word is rarer in Hindi or Arabic in Latin letters: their lists are short and their spellings many."""
+_ARABIC_DIGIT = re.compile(r"(?<!\d)[235679](?=[a-z])")
+_ARABIC_BY_DIGIT = 2.0
+"""Nats for Arabic where a digit stands for a letter ("ma7ad")."""
+_STRETCHED = re.compile(r"(.)\1$")
 _SPELLING_WEIGHT = 0.8
 _MOST_SPELLING = 6.0
 
@@ -61,6 +71,8 @@ class LanguageModel:
         self._han = {all_classes.index(language): language for language in ("ja", "zh") if language in languages}
         self._column = {all_classes.index(tag): column for column, tag in enumerate(self.classes)}
         self._english = self.classes.index("en") if "en" in self.classes else None
+        self._romanised = [column for column, tag in enumerate(self.classes) if tag in ROMANISED.values()]
+        self._arabic = [column for column, tag in enumerate(self.classes) if tag == ROMANISED["ar"]]
         self._keys = tensors["word_keys"]
         self._ends = tensors["word_entries"].cumsum(dtype=np.int32)
         self._entry_classes = tensors["entry_classes"]
@@ -75,6 +87,8 @@ class LanguageModel:
         """Return what one word, as typed, says."""
         word = spelling(word)
         name = self.is_name(word)
+        if not self._entries(word):
+            word = _STRETCHED.sub(r"\1", word)
         parts = [word] if self._entries(word) or "'" not in word else [part for part in word.split("'") if part]
         found = [(part, self._entries(part)) for part in parts]
         scores = np.zeros(len(self.classes))
@@ -83,6 +97,14 @@ class LanguageModel:
         if any(entries for _, entries in found):
             return WordEvidence(scores, known=True, name=name)
         return WordEvidence(scores, known=False, name=name, nobodys=max(self._spelt(part)[1] for part in parts))
+
+    def pair(self, first: str, second: str) -> NDArray[np.float64]:
+        """Return what two words in a row say beside what each says: log likelihoods, equal if nobody has them."""
+        entries = self._entries(without_accents(f"{spelling(first)} {spelling(second)}"))
+        scores = np.full(len(self.classes), max((score for _, score in entries), default=0.0) - _ABSENT_PAIR)
+        for column, score in entries:
+            scores[column] = max(score, scores[column])
+        return _PAIR_WEIGHT * scores
 
     def han_rarity(self, word: str) -> dict[str, float]:
         """Return how rare a Han word is (nats) in Chinese and Japanese, as far as these are in use and have it."""
@@ -111,6 +133,7 @@ class LanguageModel:
         scores = np.full(len(self.classes), max(score for _, score in entries) - _ABSENT)
         for column, score in entries:
             scores[column] = score
+        scores[self._romanised] = np.maximum(scores[self._romanised], _LEAST_ROMANISED)
         if self._english is not None:
             english = scores[self._english]
             np.logaddexp(scores, english - _ENGLISH_WORD, out=scores)
@@ -123,6 +146,8 @@ class LanguageModel:
         scores -= scores.max() + math.log(np.exp(scores - scores.max()).sum())
         languages = scores[:-1]
         capped = np.maximum(languages - languages.max(initial=-math.inf), -_MOST_SPELLING)
+        if _ARABIC_DIGIT.search(word):
+            capped[self._arabic] += _ARABIC_BY_DIGIT / _SPELLING_WEIGHT
         return _SPELLING_WEIGHT * capped, float(scores[-1])
 
     def is_name(self, words: str) -> bool:

