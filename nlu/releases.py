@@ -83,10 +83,11 @@ def releases_folder() -> Path:
 
 
 def pointer_mark(folder: Path) -> tuple[int, ...] | None:
-    """Return what tells a pointer from the one that will replace it, without reading it; None while there is none."""
+    """Return what tells a pointer from the one that will replace it, without reading it; None while none is there, or
+    while its disk cannot be reached."""
     try:
         state = (folder / POINTER).stat()
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:
         return None
     return state.st_ino, state.st_mtime_ns, state.st_size
 
@@ -97,7 +98,7 @@ def read_pointer(folder: Path) -> Pointer:
         return msgspec.json.decode((folder / POINTER).read_bytes(), type=Pointer)
     except (FileNotFoundError, NotADirectoryError):
         return Pointer()
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise DamagedReleaseError(f"{folder / POINTER} cannot be read: {error}") from error
 
 

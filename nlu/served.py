@@ -137,7 +137,10 @@ class ServedAdapters:
             self.look()
 
     def _load(self, name: str, number: int) -> Classifier:
-        return self.load_shipped(name) if number == SHIPPED else self.load_release(name, number)
+        try:
+            return self.load_shipped(name) if number == SHIPPED else self.load_release(name, number)
+        except OSError as error:  # no permission, a network share that went away
+            raise DamagedAdapterError(f"{name}, release {number}, cannot be read: {error}") from error
 
     def _first(self, name: str) -> Classifier | None:
         """Load what serves `name` at the start: the release, else the one before it, else the shipped adapter."""

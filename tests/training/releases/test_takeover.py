@@ -104,6 +104,24 @@ def test_a_bad_release_is_refused_in_the_log_and_the_old_one_serves_on(miniature
     assert served["de-DE"].version == new
 
 
+def test_a_release_whose_files_cannot_be_read_is_refused_and_the_next_one_taken_over(miniature: Miniature) -> None:
+    new = new_release(miniature)
+    served = miniature.served()
+    assert served["de-DE"].version == new
+    folder = Path("var/releases/de-DE")
+    shutil.copytree(folder / "1", folder / "2")
+    (folder / "2" / "release.json").unlink()
+    (folder / "2" / "release.json").mkdir()  # fails when it is read, as a file does without permission
+    (folder / "serving.json").write_text('{"release":2,"before":1}', encoding="utf-8")
+    served.look()
+    served.take_over()
+    assert served["de-DE"].version == new
+    (folder / "serving.json").write_text('{"release":0,"before":1}', encoding="utf-8")
+    served.look()
+    served.take_over()
+    assert served["de-DE"].version != new
+
+
 def test_a_release_with_an_intent_that_the_running_dialogue_does_not_know_waits_for_the_restart(
     miniature: Miniature,
 ) -> None:
