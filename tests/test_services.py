@@ -32,5 +32,5 @@ def test_a_missing_service_that_is_required_fails(nothing_installed: None, monke
 def test_redis_answers_where_its_url_says(redis_server: str) -> None:
     address = urlsplit(redis_server)
     with socket.create_connection((str(address.hostname), int(address.port or 0)), timeout=5) as connection:
-        connection.sendall(b"DBSIZE\r\n")
-        assert connection.recv(16) == b":0\r\n"
+        connection.sendall(b"PING\r\n")
+        assert connection.recv(16) == b"+PONG\r\n"

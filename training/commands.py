@@ -154,13 +154,14 @@ def _start(options: argparse.Namespace) -> Path | None:
 def _other_requests(training: Sequence[Example]) -> list[Example]:
     """Return our own examples and those of other fields, in the languages of the given rows, which are detected where
     they are not told."""
-    if not OWN_EXAMPLES.exists():
+    present = [path for path in (OWN_EXAMPLES, OTHER_FIELDS) if path.exists()]
+    if not present:
         return []
     markets = load_markets()
     detector = LanguageDetector(markets.languages)
     told = Counter(row.language or detector.detect(row.text).code for row in training[:: len(training) // 500 + 1])
     spoken = {language for language, count in told.items() if count >= LANGUAGE_SHARE * told.total()}
-    return [example for example in read_examples([OWN_EXAMPLES, OTHER_FIELDS]) if example.language in spoken]
+    return [example for example in read_examples(present) if example.language in spoken]
 
 
 def _other_markets_examples(code: str, own: Sequence[Example]) -> list[Example]:
