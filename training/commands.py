@@ -152,16 +152,18 @@ def _start(options: argparse.Namespace) -> Path | None:
 
 
 def _other_requests(training: Sequence[Example]) -> list[Example]:
-    """Return our own examples and those of other fields, in the languages of the given rows, which are detected where
-    they are not told."""
-    present = [path for path in (OWN_EXAMPLES, OTHER_FIELDS) if path.exists()]
-    if not present:
-        return []
+    """Return our own examples in the languages of the given rows, which are detected where they are not told; where we
+    have none, other fields' messages."""
     markets = load_markets()
     detector = LanguageDetector(markets.languages)
     told = Counter(row.language or detector.detect(row.text).code for row in training[:: len(training) // 500 + 1])
     spoken = {language for language, count in told.items() if count >= LANGUAGE_SHARE * told.total()}
-    return [example for example in read_examples(present) if example.language in spoken]
+    for folder in (OWN_EXAMPLES, OTHER_FIELDS):
+        examples = read_examples([folder]) if folder.exists() else []
+        found = [example for example in examples if example.language in spoken]
+        if found:
+            return found
+    return []
 
 
 def _other_markets_examples(code: str, own: Sequence[Example]) -> list[Example]:

@@ -20,7 +20,6 @@ from training.dataset import OUT_OF_SCOPE, Example
 COVERED_SHARE = 0.15
 NEAR_QUANTILE = 0.05
 ROWS_COMPARED = 3000
-POOL_ROWS = 4000
 SOURCE = "borrowed out-of-scope"
 
 Embed = Callable[[Sequence[str]], Floats]
@@ -36,7 +35,6 @@ def borrow_outliers(
     """
     chance = random.Random(seed)  # noqa: S311 - not for secrets
     compared = chance.sample(list(examples), min(len(examples), ROWS_COMPARED))
-    pool = chance.sample(list(pool), min(len(pool), POOL_ROWS))
     own, others = embed([row.text for row in compared]), embed([row.text for row in pool])
     centre = np.concatenate([own, others]).mean(axis=0)
     own, others = unit(own - centre), unit(others - centre)
