@@ -58,7 +58,7 @@ def train(options: argparse.Namespace) -> None:
     plan = Plan(
         training,
         validation,
-        others=_other_requests(training),
+        others=other_requests(training),
         replay=_other_markets_examples(options.market, training) if options.market and from_global else (),
     )
     trainer, result = fit(
@@ -151,7 +151,7 @@ def _start(options: argparse.Namespace) -> Path | None:
     return folder
 
 
-def _other_requests(training: Sequence[Example]) -> list[Example]:
+def other_requests(training: Sequence[Example]) -> list[Example]:
     """Return our own examples in the languages of the given rows, which are detected where they are not told; where we
     have none, other fields' messages."""
     markets = load_markets()
