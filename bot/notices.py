@@ -6,6 +6,7 @@ Each notice is said once a turn, however many edges see that it is due. Touches 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import exists, func, select
 from sqlalchemy.engine import Engine
@@ -41,11 +42,7 @@ class Notices:
         oldest = select(func.min(other.c.number)).where(
             other.c.conversation_id == messages.c.conversation_id, other.c.state == WAITING
         )
-        said = exists().where(
-            replies.c.conversation_id == messages.c.conversation_id,
-            replies.c.name == f"edge_{name}",
-            replies.c.created_at >= messages.c.began_at,
-        )
+        said = exists().where(*_said(name, messages.c.conversation_id, messages.c.began_at))
         waiting = (messages.c.state == WAITING, messages.c.number == oldest.scalar_subquery())
         query = select(messages.c.id).join(conversations, conversations.c.id == messages.c.conversation_id)
         due = query.where(*waiting, messages.c.began_at <= begun_before, is_free(datetime.now(UTC)), ~said)
@@ -55,11 +52,7 @@ class Notices:
 
     def say_once(self, message: Stored, name: str) -> bool:
         """Say a notice, unless this turn said it already or is no longer the bot's; tells whether it was said."""
-        said = select(replies.c.id).where(
-            replies.c.conversation_id == message.conversation,
-            replies.c.name == f"edge_{name}",
-            replies.c.created_at >= message.began_at,
-        )
+        said = select(replies.c.id).where(*_said(name, message.conversation, message.began_at))
         with transaction(self._engine) as session:
             held = hold(session, message.conversation)
             if state_of(session, message.key) != WAITING or session.execute(said.limit(1)).first():
@@ -84,3 +77,12 @@ class Notices:
             this = select(conversations.c.language).where(conversations.c.id == message.conversation)
             language: str | None = session.execute(this).scalar_one()
             return language
+
+
+def _said(name: str, conversation: Any, began_at: Any) -> tuple[Any, ...]:
+    """Return the conditions of a reply that said a notice in the turn that began then; columns or values."""
+    return (
+        replies.c.conversation_id == conversation,
+        replies.c.name == f"edge_{name}",
+        replies.c.created_at >= began_at,
+    )

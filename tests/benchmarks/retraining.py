@@ -20,11 +20,12 @@ from pathlib import Path
 
 from nlu.markets import load_markets
 from tests.benchmarks.marked_report import REPORT, machine, write_between_marks
+from training.commands import OWN_EXAMPLES
 from training.dataset import read_examples
+from training.outcomes import RefusedError
 
 MARK = "<!-- retraining -->"
 A_CONVERSATION = 5
-REFUSED = 3  # the exit code of `retrain`, as docs/retraining.md names it
 GOAL = 300  # seconds
 
 
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         market = ["--market", options.market]
         taken_in, _ = _timed(["ingest", str(archive), "--format", "csv", *market], environment)
         seconds, code = _timed(["retrain", *market], environment)
-    ended = "refused by the gate" if code == REFUSED else "promoted"
+    ended = "refused by the gate" if code == RefusedError.exit_code else "promoted"
     lines = [
         MARK,
         f"## A market's retraining with {options.messages:,} new labelled messages",
@@ -63,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def write_archive(path: Path, market: str, messages: int) -> None:
     """Write labelled messages of the market's language as conversations of some messages each, an hour apart."""
-    rows = read_examples([Path(f"training/examples/{load_markets()[market].language}.yml")])
+    rows = read_examples([OWN_EXAMPLES / f"{load_markets()[market].language}.yml"])
     rows = random.Random(0).sample(rows, messages)
     began = datetime.now(UTC) - timedelta(hours=messages)
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -79,7 +80,7 @@ def _timed(arguments: Sequence[str], environment: dict[str, str]) -> tuple[float
     """Run a command of `training`; its seconds and its exit code, which is 0 or the gate's refusal."""
     began = time.perf_counter()
     code = subprocess.run([sys.executable, "-m", "training", *arguments], env=environment, check=False).returncode
-    if code not in (0, REFUSED):
+    if code not in (0, RefusedError.exit_code):
         raise RuntimeError(f"`training {arguments[0]}` ended with {code}: see what it said above")
     return time.perf_counter() - began, code
 

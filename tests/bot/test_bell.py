@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import redis
 
 from bot.bell import CHANNEL
 from bot.tables import conversations, messages
-from tests.bot.edge_for_tests import Widget, edge_on
+from tests.bot.edge_for_tests import Edge, Widget, edge_on
 from tests.bot.fake_rasa import FakeRasa
 from tests.bot.waiting import until
 from tests.services import free_port
@@ -29,6 +29,18 @@ def seldom(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.dispatch.LOOK_AGAIN", LONG)
 
 
+@pytest.fixture
+def lame(database: str, rasa: FakeRasa, tmp_path: Path, redis_server: str, seldom: None) -> Iterator[Edge]:
+    """Give an edge whose Rasa is gone, beside one that can answer; both listen to each other."""
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    with (
+        edge_on(database, rasa, tmp_path, redis_url=redis_server),
+        edge_on(database, rasa, tmp_path, redis_url=redis_server, rasa_url=nowhere) as lame,
+    ):
+        until_both_listen(redis_server)
+        yield lame
+
+
 def within(seconds: float, happens: Callable[[], object]) -> object:
     began = time.monotonic()
     result = happens()
@@ -42,16 +54,8 @@ def until_both_listen(redis_server: str) -> None:
 
 
 @pytest.mark.redis
-def test_a_reply_that_one_edge_stores_reaches_a_socket_at_another_at_once(
-    database: str, rasa: FakeRasa, tmp_path: Path, redis_server: str, seldom: None
-) -> None:
-    nowhere = f"http://127.0.0.1:{free_port()}"
-    with (
-        edge_on(database, rasa, tmp_path, redis_url=redis_server),
-        edge_on(database, rasa, tmp_path, redis_url=redis_server, rasa_url=nowhere) as lame,
-        Widget(lame.url) as widget,
-    ):
-        until_both_listen(redis_server)
+def test_a_reply_that_one_edge_stores_reaches_a_socket_at_another_at_once(lame: Edge) -> None:
+    with Widget(lame.url) as widget:
         widget.begin()
         for number in range(3):
             assert widget.say(f"nr {number}", f"m{number}")["ok"]
@@ -60,17 +64,8 @@ def test_a_reply_that_one_edge_stores_reaches_a_socket_at_another_at_once(
 
 
 @pytest.mark.redis
-def test_who_waits_at_one_edge_hears_at_once_that_another_has_answered(
-    database: str, rasa: FakeRasa, tmp_path: Path, redis_server: str, seldom: None
-) -> None:
-    nowhere = f"http://127.0.0.1:{free_port()}"
-    with (
-        edge_on(database, rasa, tmp_path, redis_url=redis_server),
-        edge_on(database, rasa, tmp_path, redis_url=redis_server, rasa_url=nowhere) as lame,
-    ):
-        until_both_listen(redis_server)
-        answers = [within(LONG / 6, partial(lame.say, "hallo", sender=sender)) for sender in "abc"]
-
+def test_who_waits_at_one_edge_hears_at_once_that_another_has_answered(lame: Edge) -> None:
+    answers = [within(LONG / 6, partial(lame.say, "hallo", sender=sender)) for sender in "abc"]
     assert [answer.json()[0]["text"] for answer in answers] == ["echo hallo"] * 3
 
 

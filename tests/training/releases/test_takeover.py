@@ -62,6 +62,16 @@ def new_release(miniature: Miniature) -> str:
     return promote(Candidate(Path("candidate"), "de-DE"), miniature.served()).version
 
 
+def serving_beside_a_copy(miniature: Miniature) -> tuple[ServedAdapters, str, Path]:
+    """Let release 1 serve, with a copy of it as release 2; returns what serves, its version, the releases' folder."""
+    new = new_release(miniature)
+    served = miniature.served()
+    assert served["de-DE"].version == new
+    folder = Path("var/releases/de-DE")
+    shutil.copytree(folder / "1", folder / "2")
+    return served, new, folder
+
+
 def test_each_running_process_takes_a_release_over_and_back_and_no_message_is_lost(
     miniature: Miniature, bots: list[Bot]
 ) -> None:
@@ -87,11 +97,7 @@ def test_a_message_is_answered_by_one_release_to_its_end(miniature: Miniature) -
 
 
 def test_a_bad_release_is_refused_in_the_log_and_the_old_one_serves_on(miniature: Miniature) -> None:
-    new = new_release(miniature)
-    served = miniature.served()
-    assert served["de-DE"].version == new
-    folder = Path("var/releases/de-DE")
-    shutil.copytree(folder / "1", folder / "2")
+    served, new, folder = serving_beside_a_copy(miniature)
     (folder / "serving.json").write_text('{"release":2,"before":1}', encoding="utf-8")
     with capture_logs() as logs:
         served.look()
@@ -105,11 +111,7 @@ def test_a_bad_release_is_refused_in_the_log_and_the_old_one_serves_on(miniature
 
 
 def test_a_release_whose_files_cannot_be_read_is_refused_and_the_next_one_taken_over(miniature: Miniature) -> None:
-    new = new_release(miniature)
-    served = miniature.served()
-    assert served["de-DE"].version == new
-    folder = Path("var/releases/de-DE")
-    shutil.copytree(folder / "1", folder / "2")
+    served, new, folder = serving_beside_a_copy(miniature)
     (folder / "2" / "release.json").unlink()
     (folder / "2" / "release.json").mkdir()  # fails when it is read, as a file does without permission
     (folder / "serving.json").write_text('{"release":2,"before":1}', encoding="utf-8")
