@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 
-from training.pii.cues import WIDE, any_of, words
+from training.pii.cues import WIDE, WORD_BEGINS, any_of, words
 from training.pii.spans import Message, Span
 
 UP, LOW = "A-ZÀ-ÖØ-ÞĀĂĄĆČĎĐĒĖĘĚĞĢĪİĶŁŃŅŇŐŒŘŚŞŠŢŤŪŮŰŹŻŽ", "a-zß-öø-ɏ"
@@ -91,7 +91,7 @@ def _introductions() -> tuple[tuple[re.Pattern[str], bool], ...]:
     strong = [word for word in words()["names"]["introductions"] if word not in _set("weak_introductions")]
     weak = [word for word in words()["names"]["introductions"] if word in _set("weak_introductions")]
     return tuple(
-        (re.compile("|".join(map(_alone, some)), re.IGNORECASE), is_weak)
+        (re.compile(f"{WORD_BEGINS}(?:{'|'.join(map(_alone, some))})", re.IGNORECASE), is_weak)
         for some, is_weak in ((strong, False), (weak, True))
     )
 
@@ -161,7 +161,7 @@ def _first_two(taken: list[str]) -> list[str]:
 
 @cache
 def _labels() -> re.Pattern[str]:
-    return re.compile(rf"(?:{any_of('names', 'labels')})\s*[:=]\s*", re.IGNORECASE)
+    return re.compile(rf"{WORD_BEGINS}{any_of('names', 'labels')}\s*[:=]\s*", re.IGNORECASE)
 
 
 def _labelled(text: str, start: int) -> Iterator[Span]:
@@ -192,4 +192,4 @@ def _farewells() -> re.Pattern[str]:
         rf"|(?<=\n){CHINESE_SURNAME}[\u4e00-\u9fff]{{1,2}})"
     )
     farewell = any_of("names", "farewells")
-    return re.compile(rf"{farewell}\s*(?:[,!.\-:]|\n)\s*{name}{END}", re.IGNORECASE)
+    return re.compile(rf"{WORD_BEGINS}{farewell}\s*(?:[,!.\-:]|\n)\s*{name}{END}", re.IGNORECASE)
