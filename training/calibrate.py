@@ -9,17 +9,17 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import matthews_corrcoef
 
 from nlu.heads import Floats, Heads, HeadSettings, softmax
 from training.dataset import OUT_OF_SCOPE, Example
+from training.outliers import BORROWED
 
 TEMPERATURES = np.geomspace(0.25, 4.0, 41)
 ROWS_FOR_A_LANGUAGE = 60
 ROWS_OUT_OF_SCOPE = 10
 KEPT_IN_SCOPE = 0.95
 OUT_OF_SCOPE_SHARE = 0.35  # of real traffic; how many such rows the validation happens to have says nothing of it
-THRESHOLDS = np.linspace(0.02, 0.98, 97)
+THRESHOLDS = 0.02, 0.98
 
 
 def centroids(pooled: Floats, examples: Sequence[Example], intents: Sequence[str]) -> Floats:
@@ -124,31 +124,41 @@ def transfer(calibrated: HeadSettings, heads: Heads) -> Heads:
 
 
 def _fit_threshold(heads: Heads, pooled: Floats, examples: Sequence[Example]) -> Heads:
-    """Choose the raw confidence below which "out of scope" is the better answer, by Matthews' correlation.
+    """Set the raw confidence below which an answer is rather wrong than right, out-of-scope rows included.
 
-    Out-of-scope rows weigh as much as they do in real traffic, however many of them the validation has.
+    A logistic regression on the log-odds finds it (Platt 1999): with a hundred rows the best of many thresholds tried
+    is mostly luck. Out-of-scope rows weigh as much as they do in real traffic, however many the validation has.
+    Borrowed ones are far from everything and say little of where to stop, so that they only stand in for others.
     """
-    rows = [position for position, example in enumerate(examples) if example.intent is not None]
+    own = [example.intent == OUT_OF_SCOPE and example.source != BORROWED for example in examples]
+    enough = sum(own) >= ROWS_OUT_OF_SCOPE
+    rows = [
+        position
+        for position, example in enumerate(examples)
+        if example.intent is not None and not (enough and example.source == BORROWED)
+    ]
     if not rows:
         return heads
     raw_heads = replace(heads, settings=replace(heads.settings, threshold=0.5))
     scores = raw_heads.score(pooled[rows], [examples[position].language for position in rows])
-    raw = scores.confidence  # with a threshold of 0.5 the confidence is the raw one
+    raw = np.clip(scores.confidence, *THRESHOLDS)  # with a threshold of 0.5 the confidence is the raw one
     names = np.array(heads.settings.intents)[scores.intents.argmax(axis=1)]
     truth = np.array([examples[position].intent for position in rows])
-    outside = truth == OUT_OF_SCOPE
-    if not ROWS_OUT_OF_SCOPE <= outside.sum() < len(outside):
-        threshold = float(np.clip(np.quantile(raw, 1 - KEPT_IN_SCOPE), 0.02, 0.98))
-    else:
+    outside, right = truth == OUT_OF_SCOPE, names == truth
+    if ROWS_OUT_OF_SCOPE <= outside.sum() < len(outside) and right.any():
         shares = OUT_OF_SCOPE_SHARE / outside.mean(), (1 - OUT_OF_SCOPE_SHARE) / (1 - outside.mean())
-        weights = np.where(outside, *shares)
-        quality = [
-            matthews_corrcoef(truth, np.where(raw >= at, names, OUT_OF_SCOPE), sample_weight=weights)
-            for at in THRESHOLDS
-        ]
-        best = np.flatnonzero(np.array(quality) >= max(quality) - 1e-9)
-        threshold = float(THRESHOLDS[best].mean())
-    return replace(heads, settings=replace(heads.settings, threshold=threshold))
+        threshold = _even(raw, right, np.where(outside, *shares))
+    else:
+        threshold = float(np.quantile(raw, 1 - KEPT_IN_SCOPE))
+    return replace(heads, settings=replace(heads.settings, threshold=float(np.clip(threshold, *THRESHOLDS))))
+
+
+def _even(confidence: Floats, right: NDArray[np.bool_], weights: Floats) -> float:
+    """Return the confidence at which an answer is as often right as wrong; the lowest if it tells nothing."""
+    log_odds = np.log(confidence / (1 - confidence))[:, None]
+    model = LogisticRegression().fit(log_odds, right, sample_weight=weights)
+    slope = float(model.coef_[0, 0])
+    return float(1 / (1 + np.exp(model.intercept_[0] / slope))) if slope > 0 else THRESHOLDS[0]
 
 
 def _index(labels: Sequence[str], label: str | None) -> int:

@@ -20,7 +20,7 @@ from training.dataset import OUT_OF_SCOPE, Example
 COVERED_SHARE = 0.15
 NEAR_QUANTILE = 0.05
 ROWS_COMPARED = 3000
-SOURCE = "borrowed out-of-scope"
+BORROWED = "borrowed out-of-scope"
 
 Embed = Callable[[Sequence[str]], Floats]
 
@@ -45,7 +45,7 @@ def borrow_outliers(
     shared = {intent for intent in ours if covered[intent] > COVERED_SHARE * totals[intent]}
     free = [row for row, is_near in zip(pool, near, strict=True) if not is_near and row.intent not in shared]
     chosen = chance.sample(free, min(wanted, len(free)))
-    return [replace(row, intent=OUT_OF_SCOPE, sentiment=None, source=SOURCE) for row in chosen]
+    return [replace(row, intent=OUT_OF_SCOPE, sentiment=None, source=BORROWED) for row in chosen]
 
 
 def _near_limit(vectors: Floats, labels: Sequence[str | None]) -> float:

@@ -19,7 +19,7 @@ from training.adapter import Calibrated, Lineage, write_adapter
 from training.checkpoint import SaveEvery
 from training.dataset import OUT_OF_SCOPE, Example, read_examples
 from training.fit import FEW_ROWS, Plan, begin, fit, label_names, settings_for
-from training.outliers import SOURCE, borrow_outliers
+from training.outliers import BORROWED, borrow_outliers
 from training.predict import pool
 from training.train import Trainer
 
@@ -88,7 +88,7 @@ def test_a_few_rows_are_all_trained_on(plan: Plan, tmp_path: Path) -> None:
     trainer, _ = fit(plan, QUICK, init=None, scratch=tmp_path / "scratch", run=runs)
     assert trainer is runs.trainers["training"]
     assert set(plan.training) <= set(trainer.examples)
-    borrowed = [row for row in trainer.examples if row.source == SOURCE]
+    borrowed = [row for row in trainer.examples if row.source == BORROWED]
     assert len(borrowed) == len(plan.training) / 2
     assert {row.intent for row in borrowed} == {OUT_OF_SCOPE}
     assert not (tmp_path / "scratch").exists()
@@ -151,7 +151,7 @@ def test_rows_that_the_user_brings_calibrate_and_the_others_are_all_trained_on(
 def test_rows_with_their_own_out_of_scope_borrow_none(plan: Plan, tmp_path: Path) -> None:
     own = [replace(row, intent=OUT_OF_SCOPE) if row.intent == "greet" else row for row in plan.training]
     trainer, _ = fit(replace(plan, training=own), QUICK, init=None, scratch=tmp_path, run=Runs())
-    assert not [row for row in trainer.examples if row.source == SOURCE]
+    assert not [row for row in trainer.examples if row.source == BORROWED]
 
 
 def test_settings_suit_the_number_of_rows() -> None:
@@ -229,7 +229,7 @@ def test_borrowed_rows_near_the_sets_own_and_intents_of_which_many_are_near_are_
     partly = _at("partly", [11, *range(200, 240, 2)])
     rows = borrow_outliers(OWN, [*far, *shared, *partly], _embed, wanted=100, seed=0)
     assert Counter(row.text.split()[0] for row in rows) == {"far": len(far), "partly": len(partly) - 1}
-    assert {(row.intent, row.sentiment, row.source) for row in rows} == {(OUT_OF_SCOPE, None, SOURCE)}
+    assert {(row.intent, row.sentiment, row.source) for row in rows} == {(OUT_OF_SCOPE, None, BORROWED)}
 
 
 def test_no_more_are_borrowed_than_wanted_and_the_same_again() -> None:

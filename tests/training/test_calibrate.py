@@ -1,0 +1,88 @@
+"""The threshold: where an answer is as often right as wrong, whatever the validation's share of strangers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from nlu.heads import Floats, Heads, HeadSettings
+from training.calibrate import calibrate
+from training.dataset import OUT_OF_SCOPE, Example
+from training.outliers import BORROWED
+
+INTENTS = ("cancel", "track")
+KNOWN, STRANGE, FAR = 3.0, 1.0, 0.05  # how far along its intent's axis a message lies
+SPREAD = 0.6
+
+
+def heads_of_two_axes() -> Heads:
+    """Return heads whose intents are the axes of a plane."""
+    axes = np.eye(2, dtype=np.float32)
+    none = np.zeros((0, 2), dtype=np.float32)
+    zero = np.zeros(2, dtype=np.float32)
+    return Heads(HeadSettings(INTENTS, (), False), axes, zero, none, none[:, 0], axes)
+
+
+def messages(count: int, length: float, intent: str | None = None, *, seed: int, source: str = "") -> tuple[
+    Floats, list[Example]
+]:
+    """Return vectors [count, 2] at about a length along the axes in turn, labelled by their axis or as told."""
+    chance = np.random.default_rng(seed)
+    vectors = np.zeros((count, 2), dtype=np.float32)
+    axes = np.arange(count) % 2
+    vectors[np.arange(count), axes] = length + SPREAD * chance.standard_normal(count)
+    return vectors, [Example("text", intent or INTENTS[axis], source=source) for axis in axes]
+
+
+def threshold(*parts: tuple[Floats, list[Example]]) -> float:
+    """Return the raw confidence below which calibrated heads answer "out of scope"."""
+    pooled = np.concatenate([vectors for vectors, _ in parts])
+    return calibrate(heads_of_two_axes(), pooled, [row for _, rows in parts for row in rows]).settings.threshold
+
+
+def kept(at: float, heads: Heads, vectors: Floats) -> float:
+    """Return the share of messages whose raw confidence reaches a threshold."""
+    raw = replace(heads, settings=replace(heads.settings, threshold=0.5)).score(vectors, [""] * len(vectors)).confidence
+    return float((raw >= at).mean())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_threshold_parts_known_messages_from_strangers_of_the_same_kind(seed: int) -> None:
+    known, strange = messages(40, KNOWN, seed=seed), messages(40, STRANGE, OUT_OF_SCOPE, seed=seed + 100)
+    pooled = np.concatenate([known[0], strange[0]])
+    heads = calibrate(heads_of_two_axes(), pooled, [*known[1], *strange[1]])
+    at = heads.settings.threshold
+    assert kept(at, heads, messages(500, KNOWN, seed=seed + 200)[0]) > 0.85
+    assert kept(at, heads, messages(500, STRANGE, seed=seed + 300)[0]) < 0.25
+
+
+def test_small_samples_of_the_same_messages_give_about_the_same_threshold() -> None:
+    found = [
+        threshold(messages(26, KNOWN, seed=seed), messages(30, STRANGE, OUT_OF_SCOPE, seed=seed + 100))
+        for seed in range(20)
+    ]
+    assert np.std(found) < 0.1
+
+
+def test_the_share_of_strangers_in_the_validation_does_not_set_the_threshold() -> None:
+    known, strange = messages(200, KNOWN, seed=1), messages(400, STRANGE, OUT_OF_SCOPE, seed=2)
+    few = strange[0][:40], strange[1][:40]
+    assert abs(threshold(known, strange) - threshold(known, few)) < 0.1
+
+
+def test_borrowed_strangers_that_are_far_from_everything_do_not_make_the_threshold_lax() -> None:
+    known, strange = messages(60, KNOWN, seed=1), messages(40, STRANGE, OUT_OF_SCOPE, seed=2)
+    pooled = np.concatenate([known[0], strange[0]])
+    heads = calibrate(heads_of_two_axes(), pooled, [*known[1], *strange[1]])
+    far, rows = messages(300, FAR, OUT_OF_SCOPE, seed=3, source=BORROWED)
+    more = calibrate(heads_of_two_axes(), np.concatenate([pooled, far]), [*known[1], *strange[1], *rows])
+    others = messages(500, STRANGE, seed=4)[0]
+    assert kept(more.settings.threshold, more, others) < kept(heads.settings.threshold, heads, others) + 0.03
+
+
+def test_without_strangers_all_but_a_few_known_messages_are_kept() -> None:
+    known = messages(200, KNOWN, seed=1)
+    heads = calibrate(heads_of_two_axes(), *known)
+    assert 0.9 <= kept(heads.settings.threshold, heads, known[0]) <= 0.97
