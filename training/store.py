@@ -86,7 +86,10 @@ class Store:
         return hmac.new(self._secret, "\x1f".join(parts).encode("utf-8", "surrogatepass"), sha256).hexdigest()
 
     def add(self, messages: Sequence[TranscriptMessage], *, source: str, market: str) -> Added:
-        """Store messages whose texts are redacted already; those that are there are counted and left."""
+        """Store messages whose texts are redacted already; those that are there are counted and left.
+
+        Labels are kept with either: a second labeller's, and those that a later file brings.
+        """
         added = Added()
         if not messages:
             return added
@@ -101,6 +104,7 @@ class Store:
             added.messages = len(fresh)
             added.duplicates = len(messages) - len(fresh)
             _insert(session, fresh)
+            _insert_labels(session, list(zip(places, messages, strict=True)))
         return added
 
     def erase(self, *, source: str, customers: Iterable[str] = (), conversations: Iterable[str] = ()) -> list[int]:
@@ -170,10 +174,25 @@ def _insert(session: Session, messages: Mapping[Place, TranscriptMessage]) -> No
     insert = INSERTS[session.get_bind().dialect.name]
     rows = [_row(place, message) for place, message in messages.items()]
     session.execute(insert(transcript_messages).on_conflict_do_nothing(), rows)
-    told = {place: message for place, message in messages.items() if message.label_intent or message.label_sentiment}
-    ids = _message_ids(session, list(told)) if told else {}
-    if ids:
-        session.execute(labels.insert(), [_told(ids[place], message) for place, message in told.items()])
+
+
+def _insert_labels(session: Session, messages: Sequence[tuple[Place, TranscriptMessage]]) -> None:
+    """Keep the labels that messages bring, each once, however often its file is read."""
+    told = [(place, message) for place, message in messages if message.label_intent or message.label_sentiment]
+    if not told:
+        return
+    ids = _message_ids(session, [place for place, _ in told])
+    columns = (labels.c.message_id, labels.c.intent, labels.c.sentiment, labels.c.labeller)
+    of_files = labels.c.message_id.in_(ids.values()) & (labels.c.source == FILE)
+    known = {tuple(row) for row in session.execute(select(*columns).where(of_files))}
+    fresh: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for place, message in told:
+        label = _told(ids[place], message)
+        said = tuple(label[column.name] for column in columns)
+        if said not in known:
+            fresh.setdefault(said, label)
+    if fresh:
+        session.execute(labels.insert(), list(fresh.values()))
 
 
 def _row(place: Place, message: TranscriptMessage) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -33,6 +34,7 @@ READERS: dict[str, Callable[[BinaryIO], Iterator[Record]]] = {
     "jsonl": rows.read_jsonl,
 }
 BATCH = 500
+LANGUAGE_CODE = re.compile(r"([A-Za-z]{2})(?:[-_].*)?")
 STATED = "stated in the archive"
 
 
@@ -71,18 +73,26 @@ def run(options: argparse.Namespace) -> None:
 def ingest(archive: Archive, store: Store, *, source: str, market: Market, legal_basis: str | None = None) -> Ingested:
     """Store the archive's conversations that may be learned from, their texts redacted.
 
-    Without a statement there is no consent, unless the operator names a `legal_basis`; a refusal always counts.
+    Without a statement there is no consent, unless the operator names a `legal_basis`; a refusal always counts, also
+    for what was stored before it.
     """
     consent = _consents(archive.records("consent"))
     allowed = {name: _reason(stated, legal_basis) for name, stated in consent.items()}
     done = Ingested(without_consent=sum(reason is None for reason in allowed.values()))
     detector = LanguageDetector(load_markets().languages)
     batch: list[TranscriptMessage] = []
+    refused: set[str] = set()
     for record in archive.records("messages"):
         if isinstance(record, Rejected):
             done.rejected.append(record)
             continue
-        reason = allowed.get(_short(record.conversation))
+        name = _short(record.conversation)
+        reason = allowed.get(name)
+        if consent.get(name) is False:
+            refused.add(record.conversation)
+        if len(refused) >= BATCH:
+            _forget(store, refused, source=source)
+            refused = set()
         if reason is None:
             continue
         batch += [_prepared(message, reason, market, detector) for message in record.messages]
@@ -90,6 +100,7 @@ def ingest(archive: Archive, store: Store, *, source: str, market: Market, legal
             _add(done, store, batch, source=source, market=market)
             batch = []
     _add(done, store, batch, source=source, market=market)
+    _forget(store, refused, source=source)
     return done
 
 
@@ -114,7 +125,9 @@ def _short(conversation: str) -> bytes:
 
 
 def _prepared(message: TranscriptMessage, reason: str, market: Market, detector: LanguageDetector) -> TranscriptMessage:
-    language = message.language or detector.detect(message.text, market=market.language).code
+    # Archives say de, de-DE, German or nothing.
+    named = LANGUAGE_CODE.fullmatch(message.language or "")
+    language = named[1].lower() if named else detector.detect(message.text, market=market.language).code
     if language == "und":
         language = market.language
     return replace(message, text=redact(message.text, market).text, language=language, consent=reason)
@@ -125,6 +138,14 @@ def _add(done: Ingested, store: Store, batch: list[TranscriptMessage], *, source
     done.conversations += added.conversations
     done.messages += added.messages
     done.duplicates += added.duplicates
+
+
+def _forget(store: Store, refused: Collection[str], *, source: str) -> None:
+    """Erase what was stored of conversations before their customers withdrew their consent, and say so."""
+    erased = store.erase(source=source, conversations=refused) if refused else []
+    if erased:
+        ids = ", ".join(map(str, erased))
+        sys.stderr.write(f"Consent was withdrawn: transcripts {ids} are erased (`releases --learned-from ID`).\n")
 
 
 def _own_records(store: Store, market: str, what: str) -> Iterator[Record]:

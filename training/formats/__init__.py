@@ -18,6 +18,7 @@ NO = frozenset({"false", "no", "n", "0", "refused", "denied", "declined", "withd
 CONSENT_NAMES = ("consent", "training_consent", "consent_given", "consent_to_training", "gdpr_consent")
 # Seconds of the year 5138; what is larger counts milliseconds.
 MILLISECONDS_FROM = 10**11
+LONGEST_NAME = 100  # characters
 
 
 class ArchiveError(ValueError):
@@ -85,6 +86,8 @@ def read_moment(value: Any) -> datetime | None:
         number = float(value)
     except (TypeError, ValueError):
         return _from_iso(str(value))
+    except OverflowError as error:
+        raise BrokenRecordError("the time is out of range") from error
     try:
         return datetime.fromtimestamp(number / 1000 if abs(number) >= MILLISECONDS_FROM else number, UTC)
     except (ValueError, OverflowError, OSError) as error:
@@ -104,6 +107,15 @@ def text_of(value: Any) -> str:
     return value.strip()
 
 
+def name_of(value: Any, what: str) -> str | None:
+    """Return the name of a label or of a person; None for nothing, `BrokenRecordError` for what cannot be a name."""
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str) or not value.isprintable() or len(value) > LONGEST_NAME:
+        raise BrokenRecordError(f"the {what} is not a name of at most {LONGEST_NAME} characters")
+    return value.strip() or None
+
+
 def fields_of(value: Any, what: str) -> dict[str, Any]:
     """Return a JSON object; raises `BrokenRecordError` for anything else."""
     if not isinstance(value, dict):
@@ -116,7 +128,10 @@ def _from_iso(value: str) -> datetime:
         moment = datetime.fromisoformat(value.strip().replace(" UTC", "+00:00"))
     except ValueError as error:
         raise BrokenRecordError("the time is neither ISO 8601 nor a number") from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError as error:
+        raise BrokenRecordError("the time is out of range") from error
 
 
 def is_blank(file: BinaryIO) -> bool:

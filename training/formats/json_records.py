@@ -6,6 +6,8 @@ Holds one record at a time. Touches the file that it is given.
 from __future__ import annotations
 
 import json
+import math
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any, BinaryIO
@@ -32,6 +34,7 @@ def read_records(file: BinaryIO, *, lists: Sequence[str]) -> Iterator[Numbered |
         yield from read_lines(file)
         return
     path = _path(file, lists)
+    _to_beginning(file)
     number = 0
     try:
         for number, record in enumerate(ijson.items(file, path, use_float=True, multiple_values=True), start=1):
@@ -78,10 +81,14 @@ def read_lines(file: BinaryIO) -> Iterator[Numbered | Rejected]:
 
 
 def plain_number(value: Any) -> str:
-    """Return an id as text, whether the archive writes it as a number or a string; empty for nothing."""
+    """Return an id as text, whether the archive writes it as a number or a string; empty for what is neither."""
     if value is None or isinstance(value, bool | dict | list):
         return ""
-    return str(int(value)) if isinstance(value, Decimal | float) and value == int(value) else str(value)
+    if not isinstance(value, Decimal | float):
+        return str(value)
+    if not math.isfinite(value):
+        return ""
+    return str(int(value)) if value == int(value) else str(value)
 
 
 def _is_lines(file: BinaryIO) -> bool:
@@ -89,11 +96,11 @@ def _is_lines(file: BinaryIO) -> bool:
     first = file.readline(LONGEST_FIRST_LINE)
     second = file.readline(BEGINNING)
     file.seek(0)
-    if not first.endswith(b"\n") or not first[:BEGINNING].lstrip(b"\xef\xbb\xbf \t").startswith(b"{"):
+    if not first.endswith(b"\n") or not first[:BEGINNING].removeprefix(BOM_UTF8).lstrip(b" \t").startswith(b"{"):
         return False
     try:
         json.loads(first.decode("utf-8-sig"))
-    except ValueError:
+    except (ValueError, RecursionError):
         # A broken first line of JSON lines has others behind it that begin anew.
         return second.startswith(b"{")
     return second.strip().startswith(b"{")
@@ -102,6 +109,7 @@ def _is_lines(file: BinaryIO) -> bool:
 def _path(file: BinaryIO, lists: Sequence[str]) -> str:
     """Return ijson's path to the records: looks for the first of the lists that the file's beginning opens."""
     wanted = set(lists)
+    _to_beginning(file)
     try:
         for prefix, event, _ in ijson.parse(file):
             if not prefix and event == "start_array":
@@ -110,10 +118,15 @@ def _path(file: BinaryIO, lists: Sequence[str]) -> str:
                 return f"{prefix}.item"
     except (ijson.JSONError, UnicodeDecodeError):
         pass
-    finally:
-        file.seek(0)
     return ""
 
 
+def _to_beginning(file: BinaryIO) -> None:
+    """Go back to where the JSON begins: behind the mark that Windows puts in front."""
+    file.seek(0)
+    if file.read(len(BOM_UTF8)) != BOM_UTF8:
+        file.seek(0)
+
+
 def _reason(error: Exception) -> str:
-    return str(error).splitlines()[0].split(":")[0].strip()[:80] or type(error).__name__
+    return str(error).removeprefix("b'").splitlines()[0].split(":")[0].strip()[:80] or type(error).__name__

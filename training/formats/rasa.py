@@ -88,7 +88,7 @@ def _message(conversation: str, event: dict[str, Any]) -> TranscriptMessage | No
 def _named(parsed: dict[str, Any], field: str, name: str) -> str | None:
     value = parsed.get(field)
     value = value.get(name) if isinstance(value, dict) else None
-    return value if isinstance(value, str) and value else None
+    return value if isinstance(value, str) and value and value.isprintable() else None
 
 
 def _number(parsed: dict[str, Any], field: str, name: str) -> float | None:

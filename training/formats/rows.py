@@ -21,6 +21,7 @@ from training.formats import (
     Talk,
     consent_in,
     is_blank,
+    name_of,
     read_moment,
     text_of,
 )
@@ -67,18 +68,25 @@ def read_csv(file: BinaryIO) -> Iterator[Record]:
     csv.field_size_limit(LONGEST_FIELD)
     # Bytes that are not UTF-8 come through as surrogates, so that only their row is lost.
     lines = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    reader = csv.DictReader(lines, restkey="", restval=None)
-    if not set(map(str.strip, reader.fieldnames or ())) & set(COLUMNS["text"]):
+    # Strict: a quotation mark that is never closed would make one message of all the rows behind it.
+    reader = csv.DictReader(lines, restkey="", restval=None, strict=True)
+    try:
+        header = set(map(str.strip, reader.fieldnames or ()))
+    except csv.Error as error:
+        raise ArchiveError(f"The header is not CSV: {error}.") from error
+    if not header & set(COLUMNS["text"]):
         raise ArchiveError(f"The header has no column {' or '.join(COLUMNS['text'])}.")
     try:
         while True:
-            line = reader.line_num + 1
+            line = reader.reader.line_num + 1
             try:
                 row = next(reader)
             except StopIteration:
                 return
             except csv.Error as error:
-                yield Rejected(line, f"not CSV: {error}")
+                last = reader.reader.line_num
+                lost = f"; lines {line} to {last} are lost" if last > line else ""
+                yield Rejected(line, f"not CSV: {error}{lost}")
                 continue
             yield _checked(line, row)
     finally:
@@ -117,7 +125,7 @@ def _talk(number: int, row: Mapping[str, Any]) -> Talk:
     moment = read_moment(values["at"])
     key = plain_number(values["key"])
     conversation = plain_number(values["conversation"]) or key or f"row of {moment} {text}"
-    sentiment = values["sentiment"] or None
+    sentiment = name_of(values["sentiment"], "sentiment")
     if sentiment is not None and sentiment not in SENTIMENTS:
         raise BrokenRecordError(f"the sentiment is none of {', '.join(SENTIMENTS)}")
     speaker = _speaker(values["speaker"])
@@ -128,10 +136,10 @@ def _talk(number: int, row: Mapping[str, Any]) -> Talk:
         text=text,
         customer=plain_number(values["customer"]),
         at=moment,
-        language=values["language"] or None,
-        label_intent=values["intent"] or None,
+        language=name_of(values["language"], "language"),
+        label_intent=name_of(values["intent"], "intent"),
         label_sentiment=sentiment,
-        labeller=values["labeller"] or "file",
+        labeller=name_of(plain_number(values["labeller"]), "labeller") or "file",
     )
     return Talk(conversation, consent_in(named), (message,))
 
