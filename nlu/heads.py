@@ -1,15 +1,16 @@
 """From the encoder's pooled vector to intent, out-of-scope score and sentiment: linear heads and their calibration.
 
 numpy only, so that serving, prediction and evaluation share one implementation. Methods: temperature scaling (Guo et
-al. 2017, arXiv:1706.04599), energy as an out-of-scope signal (Liu et al. 2020, arXiv:2010.03759), and nearest class
-mean by cosine; the signals are joined by a logistic regression fitted on validation rows (`training/calibrate.py`).
+al. 2017, arXiv:1706.04599); as out-of-scope signals energy (Liu et al. 2020, arXiv:2010.03759), the nearest class mean,
+and the nearest of several prototypes a class, after the nearest neighbours of Sun et al. 2022 (arXiv:2204.06507). A
+logistic regression fitted on validation rows joins them (`training/calibrate.py`).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -21,7 +22,7 @@ from safetensors.numpy import load_file, save_file
 from nlu.adapters import HEAD_SETTINGS, HEAD_WEIGHTS, DamagedAdapterError
 
 Floats = NDArray[np.float32]
-SIGNALS = 3
+SIGNALS = 4
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,9 @@ class HeadSettings:
     has_out_of_scope_row: bool
     intent_temperature: Mapping[str, float] = field(default_factory=lambda: {"": 1.0})
     sentiment_temperature: Mapping[str, float] = field(default_factory=lambda: {"": 1.0})
-    signal_mean: tuple[float, ...] = (0.0, 0.0, 0.0)
-    signal_scale: tuple[float, ...] = (1.0, 1.0, 1.0)
-    out_of_scope_weights: tuple[float, ...] = (1.0, 0.0, 0.0)
+    signal_mean: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)
+    signal_scale: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
+    out_of_scope_weights: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0)
     out_of_scope_bias: float = 0.0
     threshold: float = 0.5
 
@@ -64,7 +65,8 @@ class Scores:
 
 @dataclass(frozen=True)
 class Heads:
-    """Linear heads over the pooled vector [N, hidden] and the mean vector of each intent [intents, hidden].
+    """Linear heads over the pooled vector [N, hidden], the mean vector of each intent [intents, hidden], and the mean
+    vectors of its clusters of messages [prototypes, hidden], of which there may be none.
 
     `intent_weight` has one row an intent and, if trained with such rows, a last one for out-of-scope.
     """
@@ -75,6 +77,7 @@ class Heads:
     sentiment_weight: Floats
     sentiment_bias: Floats
     centroids: Floats
+    prototypes: Floats
 
     def score(self, pooled: Floats, languages: Sequence[str]) -> Scores:
         """Score pooled vectors [N, hidden] of messages in the given languages (ISO 639-1 or `und`)."""
@@ -92,12 +95,16 @@ class Heads:
         return np.asarray(pooled @ self.intent_weight.T + self.intent_bias, dtype=np.float32)
 
     def signals(self, pooled: Floats, logits: Floats) -> Floats:
-        """Return the out-of-scope signals [N, 3]: log-odds of the out-of-scope row, negative energy, nearest mean."""
+        """Return the out-of-scope signals [N, 4]: log-odds of the out-of-scope row, negative energy, and how far the
+        nearest mean and the nearest prototype are, by cosine."""
         inside = logits[:, : len(self.settings.intents)]
         energy = _logsumexp(inside)
         odds = logits[:, -1] - energy if self.settings.has_out_of_scope_row else np.zeros_like(energy)
         nearest = (unit(pooled) @ unit(self.centroids).T).max(axis=1, initial=-1.0)
-        return np.asarray(np.stack([odds, -energy, -nearest], axis=1), dtype=np.float32)
+        # Less the large part that all vectors share: beside it the differences between neighbours are small.
+        centre = self.centroids.mean(axis=0) if len(self.prototypes) else 0.0
+        neighbour = (unit(pooled - centre) @ unit(self.prototypes - centre).T).max(axis=1, initial=-1.0)
+        return np.asarray(np.stack([odds, -energy, -nearest, -neighbour], axis=1), dtype=np.float32)
 
     def _out_of_scope(self, pooled: Floats, logits: Floats) -> Floats:
         if not self.settings.intents:
@@ -114,6 +121,7 @@ class Heads:
             "sentiment_weight": self.sentiment_weight,
             "sentiment_bias": self.sentiment_bias,
             "centroids": self.centroids,
+            "prototypes": self.prototypes,
         }
         save_file({name: np.ascontiguousarray(value, dtype=np.float32) for name, value in weights.items()},
                   str(folder / HEAD_WEIGHTS))
@@ -128,7 +136,10 @@ class Heads:
         """
         try:
             settings = msgspec.json.decode((folder / HEAD_SETTINGS).read_bytes(), type=HeadSettings)
-            heads = cls(settings=settings, **load_file(str(folder / HEAD_WEIGHTS)))
+            weights = load_file(str(folder / HEAD_WEIGHTS))
+            if "prototypes" not in weights:
+                settings, weights = _without_prototypes(settings, weights)
+            heads = cls(settings=settings, **weights)
         except (msgspec.MsgspecError, SafetensorError, TypeError) as error:
             raise DamagedAdapterError(f"{folder}: the heads cannot be read: {error}") from error
         fault = heads._fault()
@@ -146,6 +157,7 @@ class Heads:
             "sentiment_weight": (len(settings.sentiments), *hidden),
             "sentiment_bias": (len(settings.sentiments),),
             "centroids": (len(settings.intents), *hidden),
+            "prototypes": (self.prototypes.shape[0], *hidden),
         }
         for name, shape in expected.items():
             weights = getattr(self, name)
@@ -162,6 +174,18 @@ class Heads:
         if not 0 < settings.threshold < 1:
             return f"{HEAD_SETTINGS}: the threshold {settings.threshold} is not between 0 and 1"
         return None
+
+
+def _without_prototypes(settings: HeadSettings, weights: dict[str, Floats]) -> tuple[HeadSettings, dict[str, Floats]]:
+    """Return what an adapter of before there were prototypes says, with a fourth signal that weighs nothing."""
+    settings = replace(
+        settings,
+        signal_mean=(*settings.signal_mean, 0.0),
+        signal_scale=(*settings.signal_scale, 1.0),
+        out_of_scope_weights=(*settings.out_of_scope_weights, 0.0),
+    )
+    hidden = weights["intent_weight"].shape[-1] if "intent_weight" in weights else 0
+    return settings, {**weights, "prototypes": np.zeros((0, hidden), dtype=np.float32)}
 
 
 def scale_confidence(raw: Floats, threshold: float) -> Floats:

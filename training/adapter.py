@@ -11,13 +11,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 from safetensors.torch import load_file, save_file
 
 from nlu.adapters import PEFT_WEIGHTS, write_manifest
 from nlu.encoder import fingerprint
 from nlu.heads import Heads, HeadSettings
-from training.calibrate import calibrate, centroids
+from training.calibrate import calibrate, centroids, prototypes
 from training.card import write_card
 from training.dataset import Example, first_of_each_intent
 from training.evaluate import evaluate
@@ -65,9 +65,8 @@ def uncalibrated(trainer: Trainer) -> Heads:
     """Return the trained heads with the mean vector of each intent, and no calibration yet."""
     network = trainer.network
     labelled = _some_of_each([example for example in trainer.examples if example.intent in trainer.intents])
-    pooled = pool(network.body, trainer.tokenizer, [example.text for example in labelled]) if labelled else None
-    hidden = network.intent.in_features
-    means = centroids(pooled, labelled, trainer.intents) if pooled is not None else torch.zeros(0, hidden).numpy()
+    nothing = np.zeros((0, network.intent.in_features), dtype=np.float32)
+    pooled = pool(network.body, trainer.tokenizer, [example.text for example in labelled]) if labelled else nothing
     settings = HeadSettings(trainer.intents, trainer.sentiments, trainer.has_out_of_scope)
     return Heads(
         settings=settings,
@@ -75,7 +74,8 @@ def uncalibrated(trainer: Trainer) -> Heads:
         intent_bias=network.intent.bias.detach().numpy(),
         sentiment_weight=network.sentiment.weight.detach().numpy(),
         sentiment_bias=network.sentiment.bias.detach().numpy(),
-        centroids=means,
+        centroids=centroids(pooled, labelled, trainer.intents) if labelled else nothing,
+        prototypes=prototypes(pooled, labelled, trainer.intents),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.cluster import KMeans
 from sklearn.linear_model import LogisticRegression
 
 from nlu.heads import Floats, Heads, HeadSettings, softmax
@@ -20,6 +21,7 @@ ROWS_OUT_OF_SCOPE = 10
 KEPT_IN_SCOPE = 0.95
 OUT_OF_SCOPE_SHARE = 0.35  # of real traffic; how many such rows the validation happens to have says nothing of it
 THRESHOLDS = 0.02, 0.98
+EXAMPLES_A_PROTOTYPE, MOST_PROTOTYPES = 3, 10
 
 
 def centroids(pooled: Floats, examples: Sequence[Example], intents: Sequence[str]) -> Floats:
@@ -27,6 +29,23 @@ def centroids(pooled: Floats, examples: Sequence[Example], intents: Sequence[str
     labels = np.array([example.intent or "" for example in examples])
     means = [pooled[labels == intent].mean(axis=0) if (labels == intent).any() else 0 * pooled[0] for intent in intents]
     return np.stack(means) if means else np.zeros((0, pooled.shape[1]), dtype=np.float32)
+
+
+def prototypes(pooled: Floats, examples: Sequence[Example], intents: Sequence[str]) -> Floats:
+    """Return the mean vectors of each intent's clusters [prototypes, hidden]: one for three examples, at most ten.
+
+    An intent's messages lie in several places, and its mean may lie in none of them.
+    """
+    labels = np.array([example.intent or "" for example in examples])
+    means = [np.zeros((0, pooled.shape[1]), dtype=np.float32)]
+    for intent in intents:
+        own = pooled[labels == intent]
+        clusters = min(MOST_PROTOTYPES, round(len(own) / EXAMPLES_A_PROTOTYPE))
+        if clusters > 1:
+            means.append(KMeans(clusters, n_init=4, random_state=0).fit(own).cluster_centers_.astype(np.float32))
+        elif len(own):
+            means.append(own.mean(axis=0, keepdims=True))
+    return np.concatenate(means)
 
 
 def calibrate(heads: Heads, pooled: Floats, examples: Sequence[Example]) -> Heads:
@@ -94,7 +113,7 @@ def _fit_out_of_scope(heads: Heads, pooled: Floats, examples: Sequence[Example])
         model = LogisticRegression(C=1.0, class_weight="balanced").fit(standard, outside)
         weights, bias = model.coef_[0], float(model.intercept_[0])
     else:
-        weights = np.array([0.0, 1.0, 1.0])
+        weights = np.array([0.0, 1.0, 1.0, 1.0])
         bias = -float(np.quantile(standard[~outside] @ weights, KEPT_IN_SCOPE))
     settings = replace(
         heads.settings,

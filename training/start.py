@@ -113,7 +113,7 @@ def make_start(
     hidden = trainer.network.hidden
     nothing = np.zeros((0, hidden), dtype=np.float32)
     none = nothing[:, 0]
-    heads = Heads(HeadSettings((), (), False), nothing, none, nothing, none, centroids=nothing)
+    heads = Heads(HeadSettings((), (), False), nothing, none, nothing, none, centroids=nothing, prototypes=nothing)
     write_adapter(trainer, Calibrated(heads, {}), name=START, lineage=lineage, target=target)
 
 

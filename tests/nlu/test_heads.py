@@ -1,5 +1,6 @@
 """Scores from pooled vectors: probabilities, the scaled confidence, the out-of-scope score."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import load_file, save_file
 
 from nlu.heads import Heads, HeadSettings, scale_confidence
 
@@ -22,6 +24,7 @@ def heads() -> Heads:
         sentiment_weight=chance.normal(size=(2, 8)).astype(np.float32),
         sentiment_bias=np.zeros(2, dtype=np.float32),
         centroids=chance.normal(size=(3, 8)).astype(np.float32),
+        prototypes=chance.normal(size=(5, 8)).astype(np.float32),
     )
 
 
@@ -60,3 +63,30 @@ def test_heads_come_back_from_disk_as_they_were(heads: Heads, tmp_path: Path) ->
     languages = ["en"] * 5
     before, after = heads.score(vectors(5), languages), again.score(vectors(5), languages)
     np.testing.assert_array_equal(after.intents, before.intents)
+
+
+def test_what_is_far_from_every_cluster_of_an_intent_is_farther_out_than_what_is_in_one(heads: Heads) -> None:
+    clusters = np.eye(8, dtype=np.float32)[:4]  # two of the first intent, two of the second, the means between them
+    means = np.stack([clusters[:2].mean(axis=0), clusters[2:].mean(axis=0)])
+    two = replace(
+        heads,
+        settings=replace(heads.settings, intents=("a", "b"), out_of_scope_weights=(0.0, 0.0, 0.0, 1.0)),
+        intent_weight=heads.intent_weight[:3],
+        intent_bias=heads.intent_bias[:3],
+        centroids=means,
+        prototypes=clusters,
+    )
+    inside, between = two.score(np.stack([clusters[0], means[0]]), ["en", "en"]).out_of_scope
+    assert between > inside
+
+
+def test_an_adapter_of_before_there_were_prototypes_answers_as_it_did(heads: Heads, tmp_path: Path) -> None:
+    replace(heads, prototypes=heads.prototypes[:0]).save(tmp_path)
+    settings = json.loads((tmp_path / "heads.json").read_text(encoding="utf-8"))
+    for name in ("signal_mean", "signal_scale", "out_of_scope_weights"):
+        settings[name] = settings[name][:3]
+    (tmp_path / "heads.json").write_text(json.dumps(settings), encoding="utf-8")
+    weights = load_file(tmp_path / "heads.safetensors")
+    save_file({name: value for name, value in weights.items() if name != "prototypes"}, tmp_path / "heads.safetensors")
+    before, after = heads.score(vectors(5), ["en"] * 5), Heads.load(tmp_path).score(vectors(5), ["en"] * 5)
+    np.testing.assert_array_equal(after.out_of_scope, before.out_of_scope)

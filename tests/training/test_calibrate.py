@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nlu.heads import Floats, Heads, HeadSettings
-from training.calibrate import calibrate
+from training.calibrate import calibrate, prototypes
 from training.dataset import OUT_OF_SCOPE, Example
 from training.outliers import BORROWED
 
@@ -22,7 +22,7 @@ def heads_of_two_axes() -> Heads:
     axes = np.eye(2, dtype=np.float32)
     none = np.zeros((0, 2), dtype=np.float32)
     zero = np.zeros(2, dtype=np.float32)
-    return Heads(HeadSettings(INTENTS, (), False), axes, zero, none, none[:, 0], axes)
+    return Heads(HeadSettings(INTENTS, (), False), axes, zero, none, none[:, 0], axes, none)
 
 
 def messages(count: int, length: float, intent: str | None = None, *, seed: int, source: str = "") -> tuple[
@@ -86,3 +86,10 @@ def test_without_strangers_all_but_a_few_known_messages_are_kept() -> None:
     known = messages(200, KNOWN, seed=1)
     heads = calibrate(heads_of_two_axes(), *known)
     assert 0.9 <= kept(heads.settings.threshold, heads, known[0]) <= 0.97
+
+
+def test_an_intent_with_messages_in_two_places_has_a_prototype_in_each() -> None:
+    places = np.array([[1.0, 0.0], [0.0, 1.0]], dtype=np.float32)
+    vectors, rows = places.repeat(3, axis=0), [Example("text", "track")] * 6
+    found = prototypes(np.concatenate([vectors, [[5.0, 5.0]]]), [*rows, Example("text", "cancel")], INTENTS)
+    assert sorted(map(tuple, found.tolist())) == [(0.0, 1.0), (1.0, 0.0), (5.0, 5.0)]
