@@ -36,7 +36,7 @@ BAD_INPUT = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one step; returns the exit code, and says on standard error why it is not 0.
 
-    2 is bad input, 1 no room on the disk, 3 refused by the gate, 4 that another run is at it.
+    2 is bad input, 1 no room on the disk, 3 refused by the gate, 4 that another run is at it, 130 Ctrl-C.
     """
     options = _parser().parse_args(arguments)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -53,6 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OutcomeError as outcome:
         sys.stderr.write(f"{outcome}\n")
         return outcome.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("\nInterrupted.\n")
+        return 130
     return 0
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -58,15 +58,18 @@ def save_progress(
 def load_progress(
     folder: Path, network: Network, optimizer: torch.optim.Optimizer, best: BestEpoch, *, run: str
 ) -> int:
-    """Restore the state of the same `run` and return the step it was saved after; 0 if there is none."""
+    """Restore the state of the same `run` and return the step it was saved after; 0 if there is no whole one."""
     path = folder / FILE
     if not path.exists():
         return 0
-    with safe_open(str(path), framework="pt") as file:
-        progress = json.loads(file.metadata()["progress"])
-        if progress["run"] != run:
-            return 0
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            progress = json.loads(file.metadata()["progress"])
+            if progress["run"] != run:
+                return 0
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    except SafetensorError:  # the power failed before all of it was on the disk
+        return 0
     for name, parameter in network.trainable().items():
         parameter.data.copy_(tensors[f"weight.{name}"])
         moments = ("step", "exp_avg", "exp_avg_sq")

@@ -62,6 +62,8 @@ def _read_path(path: Path) -> Iterator[Example]:
         yield from reader(path, _language_of(path))
     except UnicodeDecodeError as error:
         raise DatasetError(f"{path} is not UTF-8: {error}") from error
+    except csv.Error as error:
+        raise DatasetError(f"{path} is not CSV: {error}") from error
 
 
 def _language_of(path: Path) -> str:

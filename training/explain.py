@@ -52,7 +52,7 @@ def main(options: argparse.Namespace) -> None:
         sys.stdout.write(json.dumps(asdict(explanation), ensure_ascii=False) + "\n")
         return
     sys.stdout.write(f"{explanation.intent} ({100 * explanation.probability:.1f}%)\n")
-    widest = max(abs(word.weight) for word in explanation.words)
+    widest = max((abs(word.weight) for word in explanation.words), default=0.0)
     for word in explanation.words:
         bar = ("+" if word.weight > 0 else "-") * round(BAR * abs(word.weight) / max(widest, 1e-9))
         sys.stdout.write(f"{word.weight:+7.2f}  {word.word}  {bar}\n")

@@ -8,7 +8,8 @@ answer the same resampled rows) must lie wholly on the bad side of the margin. S
 * an *intent* with at least 50 rows in the languages that the adapter serves falls in the same way;
 * *calibration* breaks: the interval of the difference of the expected calibration error begins above +1, in a language
   that the adapter serves;
-* the *labels* that it learned from look poisoned (`training/poison.py`).
+* the *labels* that it learned from look poisoned (`training/poison.py`);
+* it has *lost* an intent: a label set grows and loses none.
 """
 
 from __future__ import annotations
@@ -56,10 +57,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verdict:
-    """All findings. `labels` is None where no labels were compared."""
+    """All findings. `labels` is None where no labels were compared; `lost` are intents that the candidate lacks."""
 
     findings: tuple[Finding, ...]
     labels: LabelFinding | None = None
+    lost: tuple[str, ...] = ()
 
     @property
     def refused(self) -> bool:
@@ -69,7 +71,8 @@ class Verdict:
     @property
     def reasons(self) -> list[str]:
         """What speaks against the candidate, one sentence each."""
-        reasons = [str(finding) for finding in self.findings if finding.refused]
+        reasons = [f"It no longer knows {', '.join(self.lost)}"] if self.lost else []
+        reasons += [str(finding) for finding in self.findings if finding.refused]
         return reasons + ([f"The labels look poisoned: {self.labels}"] if self.labels and self.labels.refused else [])
 
 

@@ -20,6 +20,10 @@ from training.dataset import Example
 from training.tables import CUSTOMER, labels, transcript_messages, transcripts
 
 
+class UnknownMessageError(ValueError):
+    """A label is for a message that there is not, or that was erased since it was asked about."""
+
+
 @dataclass(frozen=True)
 class Label:
     """What one labeller says of one message: who, when, and which release served then.
@@ -81,6 +85,18 @@ def give_label(engine: Engine, label: Label) -> int:
     """Keep a label and return its number; a labeller's earlier ones stay, her last one counts."""
     with transaction(engine) as session:
         return int(session.execute(labels.insert().values(asdict(label))).inserted_primary_key[0])
+
+
+def give_labels(engine: Engine, given: Sequence[Label]) -> None:
+    """Keep all of the labels, or none: raises `UnknownMessageError` if a message of theirs is not there any more."""
+    if not given:
+        return
+    wanted = {label.message_id for label in given}
+    with transaction(engine) as session:
+        there = set(session.scalars(select(transcript_messages.c.id).where(transcript_messages.c.id.in_(wanted))))
+        if wanted - there:
+            raise UnknownMessageError(f"There is no message {', '.join(map(str, sorted(wanted - there)))} any more.")
+        session.execute(labels.insert(), [asdict(label) for label in given])
 
 
 def take_back(engine: Engine, number: int) -> None:

@@ -38,6 +38,7 @@ def evaluate_rows(options: argparse.Namespace) -> None:
     settings = adapter.settings
     metrics = evaluate(examples, adapter.score(examples), intents=settings.intents, sentiments=settings.sentiments)
     if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(metrics, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     if options.html:
         write_report(options.html, examples, adapter, rival)

@@ -6,8 +6,9 @@ written, and what served before serves on whenever something goes wrong.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def promote(candidate: Candidate, served: ServedAdapters) -> Release:
     """
     name = adapter_name(candidate.market)
     manifest = read_manifest(candidate.adapter, encoder=served.fingerprint)
-    _refuse_unknown_intents(candidate.adapter)
+    refuse_unknown_intents(Heads.load(candidate.adapter).settings.intents)
     releases = Releases(served.fingerprint, folder=served.releases)
     with (
         needing_room(f"Nothing was promoted; what served {name} serves on."),
@@ -84,20 +85,26 @@ def compare(
 ) -> Verdict:
     """Measure the staged candidate and what serves `name` on equal rows, and return the gate's verdict."""
     own = [language for market in markets_served_by(name) for language in market.languages]
-    rows = [*judging_rows(own), *_reviewed(name)]
+    held_back, reviewed = judging_rows(own), _reviewed(name)
+    rows = [*held_back, *(row for row, _ in reviewed)]
     challenger = Classifier(staged / SERVED, Heads.load(staged), name=name, version=manifest.version)
     serving = served[name]
     before = score_served(serving, served.embedder, rows)
     after = score_served(challenger, served.embedder, rows)
-    at_home = [place for place, row in enumerate(rows) if row.language in own]
-    usual = contradictions([rows[place] for place in at_home], before.at(at_home), serving.heads.settings.intents)
-    return judge(
+    # What is usual is not asked of the batch that is in doubt: only of what was labelled before the last release.
+    since = releases.learned_until(name)
+    trusted = [True] * len(held_back) + [since is not None and at <= since for _, at in reviewed]
+    at_home = [place for place, row in enumerate(rows) if row.language in own and trusted[place]]
+    intents = serving.heads.settings.intents
+    usual = contradictions([rows[place] for place in at_home], before.at(at_home), intents)
+    verdict = judge(
         Truth.of(rows),
         Answers.of(before, serving.heads.settings),
         Answers.of(after, challenger.heads.settings),
         served_languages=own or {row.language for row in rows},
         labels=_labels(candidate, serving, served, usual + _accepted(releases, name)),
     )
+    return replace(verdict, lost=tuple(sorted(set(intents) - set(challenger.heads.settings.intents))))
 
 
 def note_labels(adapter: Path, learned: Sequence[Example], name: str, served: ServedAdapters) -> None:
@@ -111,8 +118,9 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
     return {"refused": verdict.refused, "reasons": verdict.reasons, **asdict(verdict)}
 
 
-def _refuse_unknown_intents(adapter: Path) -> None:
-    unknown = sorted(set(Heads.load(adapter).settings.intents) - domain_intents())
+def refuse_unknown_intents(intents: Collection[str]) -> None:
+    """Raise `DatasetError` with what to do if there are intents for which `domain.yml` has nothing."""
+    unknown = sorted(set(intents) - domain_intents())
     if unknown:
         raise DatasetError(
             f"The dialogue does not know {', '.join(unknown)}. Add each under `intents:` in domain.yml, say in "
@@ -120,15 +128,16 @@ def _refuse_unknown_intents(adapter: Path) -> None:
         )
 
 
-def _reviewed(name: str) -> list[Example]:
-    """Return the test rows that people have labelled in the name's markets; all markets' for the global adapter."""
+def _reviewed(name: str) -> list[tuple[Example, datetime]]:
+    """Return the test rows that people have labelled in the name's markets, and when; all for the global adapter."""
     markets = list(load_markets()) if name == GLOBAL_ADAPTER else markets_served_by(name)
     engine = own_engine()
     try:
+        tests = [(labelled_rows(engine, [market.code]).test, market.language) for market in markets]
         return [
-            example
-            for market in markets
-            for example in as_examples(labelled_rows(engine, [market.code]).test, market.language)
+            (example, row.labelled_at)
+            for rows, language in tests
+            for row, example in zip(rows, as_examples(rows, language), strict=True)
         ]
     finally:
         engine.dispose()

@@ -84,6 +84,13 @@ class Releases:
         """Return which release of `name` serves."""
         return read_pointer(self.folder / name)
 
+    def serving(self, name: str) -> int | None:
+        """Return the number of the release that serves; None where the pointer cannot be read."""
+        try:
+            return self.pointer(name).release
+        except DamagedReleaseError:
+            return None
+
     def read(self, name: str, number: int) -> Release:
         """Return a release after checking it. Raises `UnknownReleaseError` or `DamagedAdapterError`."""
         if not (self.folder / name / str(number)).is_dir():
@@ -108,9 +115,18 @@ class Releases:
             raise DamagedReleaseError(f"{path} cannot be read: {error}") from error
 
     def learned_until(self, name: str) -> datetime | None:
-        """Return the time of the last label that any release of `name` learned from, also one that was taken back."""
-        lineages = [read_lineage(self.folder / name / str(number) / LINEAGE) for number in self.numbers(name)]
-        return max((lineage.until for lineage in lineages if lineage.until), default=None)
+        """Return the time of the last label that any release of `name` learned from, also one that was taken back.
+
+        One that cannot be read says nothing: what it alone had learned is learned again.
+        """
+        known: list[datetime] = []
+        for number in self.numbers(name):
+            try:
+                until = read_lineage(self.folder / name / str(number) / LINEAGE).until
+            except DamagedReleaseError:
+                continue
+            known += [until] if until else []
+        return max(known, default=None)
 
     def learned_from(self, transcript: int) -> list[tuple[str, int]]:
         """Return the releases, by name and number, that learned from a transcript."""
@@ -175,18 +191,19 @@ class Releases:
     def roll_back(self, name: str, *, to: int | None = None) -> Pointer:
         """Let an earlier release serve again: the one that the serving one replaced, or `to`.
 
-        Raises `UnknownReleaseError` if there is none, `DamagedAdapterError` if it cannot serve any more.
+        Raises `UnknownReleaseError` if there is none, `DamagedAdapterError` if it cannot serve any more. With `to`, a
+        pointer that is damaged is written anew.
         """
         (self.folder / name).mkdir(parents=True, exist_ok=True)
         with FileLock(self.folder / name / ".lock"):
-            serving = self.pointer(name).release
+            serving = self.pointer(name).release if to is None else self.serving(name)
             if to is None and serving == SHIPPED:
                 raise UnknownReleaseError(f"{name} is served by the adapter that Polydesk ships: nothing came before.")
-            target = to if to is not None else self._replaced_by(name, serving)
+            target = to if to is not None else self._replaced_by(name)
             if target == serving:
                 raise UnknownReleaseError(f"Release {target} of {name} serves already.")
             version = "" if target == SHIPPED else self.read(name, target).version
-            pointer = Pointer(target, serving)
+            pointer = Pointer(target, SHIPPED if serving is None else serving)
             self._point(name, pointer, "rollback", version, "")
         return pointer
 
@@ -195,11 +212,12 @@ class Releases:
         serving = self.pointer(name).release
         self._note(name, Event(_now(), who(), "refuse", serving, serving, version, "; ".join(reasons)))
 
-    def _replaced_by(self, name: str, number: int) -> int:
+    def _replaced_by(self, name: str) -> int:
+        pointer = self.pointer(name)
         try:
-            return self.read(name, number).parent
+            return self.read(name, pointer.release).parent
         except (DamagedAdapterError, UnknownReleaseError):
-            return self.pointer(name).before
+            return pointer.before
 
     def _next_number(self, name: str) -> int:
         numbers = [*self.numbers(name), *(event.release for event in self.history(name))]

@@ -11,7 +11,7 @@ from typing import Any
 from nlu.adapters import DamagedAdapterError
 from nlu.encoder import find_encoder, fingerprint
 from nlu.markets import GLOBAL_ADAPTER, load_markets
-from nlu.releases import SHIPPED, Release
+from nlu.releases import SHIPPED, DamagedReleaseError, Release
 from nlu.served import ServedAdapters
 from training.dataset import DatasetError, read_examples
 from training.gate import Finding
@@ -24,10 +24,11 @@ COLUMNS = ("serves", "release", "version", "parent", "created", "by", "transcrip
 
 def promote_adapter(options: argparse.Namespace) -> None:
     """Let an adapter folder serve a market, if the gate lets it pass or a reason is given."""
-    if options.force != bool(options.reason):
+    reason = (options.reason or "").strip() or None
+    if options.force != bool(reason):
         raise DatasetError("--force needs a --reason, and a --reason is only for --force.")
     learned = read_examples(options.data) if options.data else None
-    candidate = Candidate(options.adapter, options.market, reason=options.reason, learned=learned)
+    candidate = Candidate(options.adapter, options.market, reason=reason, learned=learned)
     release = promote(candidate, ServedAdapters())
     if release.gate.get("labels") is None:
         _say("Note: what this adapter learned from is not known here, so its labels were not checked (--data FILE…).")
@@ -53,7 +54,8 @@ def list_releases(options: argparse.Namespace) -> None:
     else:
         names = [adapter_name(options.market)] if options.market else _all_names(releases)
         chosen = [(name, number) for name in names for number in (SHIPPED, *releases.numbers(name))]
-    rows = [_row(releases, name, number) for name, number in chosen]
+    serving = {name: _serving(releases, name) for name in dict.fromkeys(name for name, _ in chosen)}
+    rows = [_row(releases, name, number, serves=serving[name] == number) for name, number in chosen]
     if options.json:
         names = sorted({name for name, _ in chosen})
         history = {name: [asdict(event) for event in releases.history(name)] for name in names}
@@ -62,8 +64,16 @@ def list_releases(options: argparse.Namespace) -> None:
     _print_table(rows)
 
 
-def _row(releases: Releases, name: str, number: int) -> dict[str, Any]:
-    row: dict[str, Any] = {"name": name, "release": number, "serves": releases.pointer(name).release == number}
+def _serving(releases: Releases, name: str) -> int | None:
+    try:
+        return releases.pointer(name).release
+    except DamagedReleaseError as error:
+        _say(f"{error}. `rollback --market {name} --to N` writes it anew.")
+        return None
+
+
+def _row(releases: Releases, name: str, number: int, *, serves: bool) -> dict[str, Any]:
+    row: dict[str, Any] = {"name": name, "release": number, "serves": serves}
     if number == SHIPPED:
         return row
     try:

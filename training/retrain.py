@@ -23,13 +23,14 @@ import msgspec
 from filelock import FileLock, Timeout
 from sqlalchemy.engine import Engine
 
-from nlu.adapters import MANIFEST, read_manifest
+from nlu.adapters import DamagedAdapterError, read_manifest
 from nlu.markets import load_markets
 from nlu.releases import Release
 from nlu.served import ServedAdapters
 from training import adapter as adapter_folder
+from training.checkpoint import FILE as PROGRESS_FILE
 from training.commands import OWN_EXAMPLES, run_with_bar
-from training.dataset import DatasetError, Example, read_examples
+from training.dataset import OUT_OF_SCOPE, DatasetError, Example, read_examples
 from training.disk import needing_room, write_durably
 from training.held_back import HELD_BACK, halves, learned_rows
 from training.labelled import as_examples, labelled_rows, markets_served_by, own_engine
@@ -38,7 +39,7 @@ from training.model import Method
 from training.outcomes import BusyError, RefusedError
 from training.parents import release_folder
 from training.probe import probe_heads
-from training.promote import Candidate, adapter_name, note_labels, promote
+from training.promote import Candidate, adapter_name, note_labels, promote, refuse_unknown_intents
 from training.release import Lineage, Releases, write_lineage
 from training.release_commands import differences, served_by
 from training.splits import Splits
@@ -46,6 +47,7 @@ from training.train import Trainer, TrainingSettings
 
 STATE = "state.json"
 CANDIDATE = "candidate"
+PROGRESS = "progress"
 CLOSE_TO_THE_PARENT = TrainingSettings(learning_rate=4e-4, hold=0.005, replay_share=0.5)
 
 
@@ -134,7 +136,9 @@ class _Run:
         state = self._state(parent, newest)
         rows = labelled_rows(self.engine, self._markets(), until=state.until)
         candidate = self.folder / CANDIDATE
-        if not (candidate / MANIFEST).exists():
+        if not _is_whole(candidate):
+            # Said before minutes of training, not after them.
+            refuse_unknown_intents({row.intent for row in rows.training if row.intent} - {OUT_OF_SCOPE})
             self._train(rows, parent, candidate)
         transcripts = tuple(row.transcript for row in (*rows.training, *rows.validation))
         sources = read_manifest(candidate).training.get("sources", {})
@@ -147,16 +151,20 @@ class _Run:
     def _state(self, parent: int, newest: datetime) -> State:
         """Take up the run that was interrupted, or begin one. Raises `RefusedError` if nothing changed since one."""
         path = self.folder / STATE
-        if path.exists():
-            state = msgspec.json.decode(path.read_bytes(), type=State)
-            if state.parent == parent and not state.reasons:
-                return state
-            if state.parent == parent and state.until >= newest:
+        state = _read_state(path)
+        if state is not None and state.parent == parent:
+            if state.reasons and state.until >= newest:
                 raise RefusedError(self.name, state.reasons)
+            if not state.reasons and self._is_under_way():
+                return state
         shutil.rmtree(self.folder / CANDIDATE, ignore_errors=True)
         state = State(newest, parent)
         write_durably(path, msgspec.json.encode(state) + b"\n")
         return state
+
+    def _is_under_way(self) -> bool:
+        """Whether an earlier run left something to go on with; one that gave up before that is begun anew."""
+        return _is_whole(self.folder / CANDIDATE) or (self.folder / PROGRESS / PROGRESS_FILE).exists()
 
     def _train(self, rows: Splits[LabelledMessage], parent: int, target: Path) -> None:
         if not rows.training:
@@ -176,7 +184,7 @@ class _Run:
             replay=[example for example in examples if example.language not in languages],
             settings=replace(settings, method=cast(Method, made.method), rank=made.training.get("rank", settings.rank)),
             init=init,
-            scratch=self.folder / "progress",
+            scratch=self.folder / PROGRESS,
         )
         probe_heads(trainer)
         run_with_bar(trainer, self.name)
@@ -215,3 +223,20 @@ class _Run:
 
     def _judging(self, language: str) -> list[Example]:
         return halves([row for row in read_examples([HELD_BACK]) if row.language == language]).judging
+
+
+def _read_state(path: Path) -> State | None:
+    """Return the state that an earlier run left; None if there is none, or none that can be read."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=State)
+    except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+
+
+def _is_whole(candidate: Path) -> bool:
+    """Whether a run has finished its candidate, and all of it has reached the disk."""
+    try:
+        read_manifest(candidate)
+    except DamagedAdapterError:
+        return False
+    return True

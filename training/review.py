@@ -19,7 +19,7 @@ from sqlalchemy.engine import Engine
 from nlu.markets import load_markets
 from nlu.rows import RowsError
 from training.dataset import OUT_OF_SCOPE, SENTIMENTS
-from training.labels import Label, disagreements, give_label, take_back
+from training.labels import Label, UnknownMessageError, disagreements, give_label, give_labels, take_back
 from training.queue import Question, questions, skip, take_over_corrections, unskip
 from training.store import Store
 from training.tables import PERSON
@@ -29,13 +29,14 @@ KEYS = (
     "1-3 a suggestion, a name another intent, o out of scope, + 0 - the sentiment first, s skip, u undo, q quit, ? all"
 )
 SENTIMENT_KEYS = {"+": "positive", "0": "neutral", "-": "negative"}
+LONGEST_ID = 9  # digits of a message's number in the database
 Ask = Callable[[str], str]
 Say = Callable[[str], None]
 
 
 @dataclass
 class Session:
-    """One labeller at the terminal. `ask` shows a prompt and returns what was typed; EOFError is a quit."""
+    """One labeller at the terminal. `ask` shows a prompt and returns what was typed; Ctrl-D and Ctrl-C are a quit."""
 
     engine: Engine
     labeller: str
@@ -49,7 +50,10 @@ class Session:
         place = 0
         while place < len(queue):
             self._show(queue[place], place + 1, len(queue))
-            step = self._step(queue[place])
+            try:
+                step = self._step(queue[place])
+            except (EOFError, KeyboardInterrupt):
+                step = None
             if step is None:
                 break
             place = max(0, place + step)
@@ -65,10 +69,7 @@ class Session:
         """Take one answer; returns where to go from here, None for the end."""
         sentiment = question.sentiment
         while True:
-            try:
-                typed = self.ask("> ").strip()
-            except EOFError:
-                return None
+            typed = self.ask("> ").strip()
             if typed in SENTIMENT_KEYS:
                 sentiment = SENTIMENT_KEYS[typed]
                 self.say(f"  sentiment: {sentiment}")
@@ -178,19 +179,21 @@ def read_labels(engine: Engine, path: Path, *, labeller: str) -> int:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise RowsError(f"{path} cannot be read as CSV in UTF-8: {error}") from error
     given = [label for label in found if label is not None]
-    for label in given:
-        give_label(engine, label)
+    try:
+        give_labels(engine, given)
+    except UnknownMessageError as error:
+        raise RowsError(f"{path}: {error} Write the queue anew.") from error
     return len(given)
 
 
 def _label(number: int, row: dict[str, str], labeller: str) -> Label | None:
     if not set(COLUMNS) <= set(row):
         raise RowsError(f"The header needs {', '.join(COLUMNS)}.")
-    intent, sentiment = row["intent"].strip() or None, row["sentiment"].strip() or None
+    intent, sentiment = (row["intent"] or "").strip() or None, (row["sentiment"] or "").strip() or None
     if intent is None and sentiment is None:
         return None
-    message, _, release = row["message"].partition(" ")
-    if not message.isdigit():
+    message, _, release = (row["message"] or "").partition(" ")
+    if not (message.isascii() and message.isdigit() and len(message) <= LONGEST_ID):
         raise RowsError(f"Row {number}: the column `message` is not as it was written.")
     if sentiment is not None and sentiment not in SENTIMENTS:
         raise RowsError(f"Row {number}: the sentiment is none of {', '.join(SENTIMENTS)}.")

@@ -65,11 +65,6 @@ def split_by_customer_and_time(
     return Splits(sides["training"], sides["validation"], sides["test"], left_out=len(all_rows) - kept)
 
 
-def grown_labels(known: Sequence[str], found: Iterable[str]) -> tuple[str, ...]:
-    """Return the known labels at the places they have, then the new ones sorted: a label set grows and loses none."""
-    return (*known, *sorted(set(found) - set(known)))
-
-
 def _cut(rows: Sequence[CustomerMessage], share: float) -> datetime | None:
     """Return the moment at which the test begins; rows of the same moment stand on the same side of it."""
     test_rows = int(len(rows) * share)

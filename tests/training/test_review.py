@@ -157,6 +157,32 @@ def test_the_end_of_input_ends_the_review_and_keeps_what_was_labelled(sqlite_eng
     assert [row.intent for row in labelled_messages(sqlite_engine, "de-DE")] == ["out_of_scope"]
 
 
+def test_ctrl_c_ends_the_review_as_a_quit_does_also_in_the_middle_of_a_new_name(sqlite_engine: Engine) -> None:
+    store_texts(sqlite_engine, ["unsure one", "a gift card"])
+    session, _ = at_terminal(sqlite_engine, ["o", "gift_card"], end=KeyboardInterrupt)
+    assert session.label_all(questions(sqlite_engine, "de-DE", labeller="mia", score=Scripted(), limit=5)) == 1
+    assert [row.intent for row in labelled_messages(sqlite_engine, "de-DE")] == ["out_of_scope"]
+
+
+def test_a_message_that_was_erased_since_the_queue_was_written_is_named_and_nothing_is_kept(
+    engine: Engine, tmp_path: Path
+) -> None:
+    store_texts(engine, ["unsure one", "a clear one"])
+    path = tmp_path / "queue.csv"
+    write_queue(path, questions(engine, "de-DE", labeller="mia", score=Scripted(), limit=5))
+    _fill(path, intents=["cancel_order", "cancel_order"], change={"message": "12345 de-DE@7"})
+    with pytest.raises(RowsError, match="no message 12345 any more"):
+        read_labels(engine, path, labeller="mia")
+    assert labelled_messages(engine, "de-DE") == []
+
+
+def test_a_row_that_breaks_off_is_named(sqlite_engine: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "queue.csv"
+    path.write_text("message,language,text,reasons,suggestions,intent,sentiment\n,de,t,r,s,greet\n", encoding="utf-8")
+    with pytest.raises(RowsError, match="Row 2"):
+        read_labels(sqlite_engine, path, labeller="mia")
+
+
 def test_two_labellers_who_disagree_are_both_kept_listed_and_not_learned_from(engine: Engine) -> None:
     (message,) = store_texts(engine, ["where is my money"])
     for labeller, intent in (("mia", "track_refund"), ("tom", "track_order")):
@@ -214,8 +240,10 @@ def test_a_row_that_cannot_be_right_is_named_and_nothing_is_kept(
     assert labelled_messages(sqlite_engine, "de-DE") == []
 
 
-def at_terminal(engine: Engine, keys: list[str]) -> tuple[Session, list[str]]:
-    """A session whose labeller types these lines, and what she reads."""
+def at_terminal(
+    engine: Engine, keys: list[str], *, end: type[BaseException] = EOFError
+) -> tuple[Session, list[str]]:
+    """A session whose labeller types these lines, then `end`; and what she reads."""
     lines: list[str] = []
     typed = iter(keys)
 
@@ -223,8 +251,8 @@ def at_terminal(engine: Engine, keys: list[str]) -> tuple[Session, list[str]]:
         lines.append(prompt)
         try:
             return next(typed)
-        except StopIteration as end:
-            raise EOFError from end
+        except StopIteration as last:
+            raise end from last
 
     return Session(engine, "mia", INTENTS, read, lines.append), lines
 

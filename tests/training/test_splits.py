@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from training.duplicates import plain_letters, shingles_of, similarity, without_near_duplicates
-from training.splits import grown_labels, split_by_customer_and_time
+from training.splits import split_by_customer_and_time
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 WORDS = [
@@ -115,9 +115,3 @@ def test_a_message_that_differs_by_a_sign_is_a_duplicate_in_every_script(first: 
 )
 def test_a_message_that_means_something_else_is_kept(first: str, second: str) -> None:
     assert without_near_duplicates([first, second], str) == [first, second]
-
-
-def test_a_label_set_grows_without_moving_old_labels() -> None:
-    known = ("track_order", "cancel_order")
-    assert grown_labels(known, ["gift_card", "cancel_order"]) == ("track_order", "cancel_order", "gift_card")
-    assert grown_labels(known, []) == known

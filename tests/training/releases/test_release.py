@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,42 @@ def test_a_market_without_an_adapter_of_its_own_is_told_how_to_get_one(miniature
     Path("markets.yml").write_text(markets.replace("adapter: fr-FR", "adapter: null"), encoding="utf-8")
     with pytest.raises(DatasetError, match=r"add `adapter: fr-FR` to its row in markets\.yml"):
         promote(Candidate(candidate(), "fr-FR"), miniature.served())
+
+
+def test_an_adapter_that_lacks_an_intent_of_the_serving_one_is_refused_by_its_name(miniature: Miniature) -> None:
+    with pytest.raises(RefusedError, match="no longer knows cancel_order"):
+        promote(Candidate(candidate(change=without_the_first_intent), "de-DE"), miniature.served())
+
+
+def without_the_first_intent(heads: Heads) -> Heads:
+    return replace(
+        heads,
+        settings=replace(heads.settings, intents=heads.settings.intents[1:]),
+        intent_weight=heads.intent_weight[1:],
+        intent_bias=heads.intent_bias[1:],
+        centroids=heads.centroids[1:],
+    )
+
+
+def test_a_reason_of_nothing_but_spaces_is_none(miniature: Miniature, capsys: pytest.CaptureFixture[str]) -> None:
+    made = str(candidate(change=with_intents_mixed_up))
+    assert main(["promote", "--adapter", made, "--market", "de-DE", "--force", "--reason", "  "]) == 2
+    assert "--force needs a --reason" in capsys.readouterr().err
+    assert releases(miniature).numbers("de-DE") == []
+
+
+def test_a_pointer_that_cannot_be_read_is_said_and_a_rollback_to_a_number_writes_it_anew(
+    miniature: Miniature, capsys: pytest.CaptureFixture[str]
+) -> None:
+    release = promote(Candidate(candidate(), "de-DE"), miniature.served())
+    Path("var/releases/de-DE/serving.json").write_text("{", encoding="utf-8")
+    assert main(["releases"]) == 0
+    listed = capsys.readouterr()
+    assert release.version in listed.out
+    assert "`rollback --market de-DE --to N` writes it anew" in listed.err
+    assert main(["rollback", "--market", "de-DE"]) == 2
+    assert main(["rollback", "--market", "de-DE", "--to", "1"]) == 0
+    assert miniature.served()["de-DE"].version == release.version
 
 
 def test_rollback_goes_to_the_parent_or_to_any_number_and_back(miniature: Miniature) -> None:
