@@ -24,7 +24,7 @@ from training.evaluate import evaluate
 from training.predict import pool
 from training.train import Trainer
 
-ROWS_A_MEAN = 100
+ROWS_A_MEAN = 40
 
 
 @dataclass(frozen=True)

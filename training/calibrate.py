@@ -21,6 +21,7 @@ ROWS_OUT_OF_SCOPE = 10
 KEPT_IN_SCOPE = 0.95
 OUT_OF_SCOPE_SHARE = 0.35  # of real traffic; how many such rows the validation happens to have says nothing of it
 THRESHOLDS = 0.02, 0.98
+SIGNAL_WEIGHTS = 0.5, 1.0, 0.5, 1.0  # where no strangers are there that could tell
 EXAMPLES_A_PROTOTYPE, MOST_PROTOTYPES = 3, 10
 
 
@@ -105,16 +106,21 @@ def _fit_out_of_scope(heads: Heads, pooled: Floats, examples: Sequence[Example])
         return heads
     signals = heads.signals(pooled[rows], heads.intent_logits(pooled[rows]))
     outside = np.array([examples[position].intent == OUT_OF_SCOPE for position in rows])
+    strange = outside & np.array([examples[position].source != BORROWED for position in rows])
     if outside.all():
         return heads
     mean, scale = signals[~outside].mean(axis=0), np.maximum(signals[~outside].std(axis=0), 1e-3)
     standard = (signals - mean) / scale
-    if outside.sum() >= ROWS_OUT_OF_SCOPE and (~outside).sum() >= ROWS_OUT_OF_SCOPE:
-        model = LogisticRegression(C=1.0, class_weight="balanced").fit(standard, outside)
-        weights, bias = model.coef_[0], float(model.intercept_[0])
-    else:
-        weights = np.array([0.0, 1.0, 1.0, 1.0])
+    if min(outside.sum(), (~outside).sum()) < ROWS_OUT_OF_SCOPE:
+        weights = np.array(SIGNAL_WEIGHTS)
         bias = -float(np.quantile(standard[~outside] @ weights, KEPT_IN_SCOPE))
+    elif strange.sum() < ROWS_OUT_OF_SCOPE:
+        # Borrowed rows are told by any signal: which of them tells real strangers, they do not know.
+        model = LogisticRegression(class_weight="balanced").fit(standard @ np.array([SIGNAL_WEIGHTS]).T, outside)
+        weights, bias = model.coef_[0, 0] * np.array(SIGNAL_WEIGHTS), float(model.intercept_[0])
+    else:
+        model = LogisticRegression(class_weight="balanced").fit(standard, outside)
+        weights, bias = model.coef_[0], float(model.intercept_[0])
     settings = replace(
         heads.settings,
         signal_mean=tuple(map(float, mean)),

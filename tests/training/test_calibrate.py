@@ -93,3 +93,19 @@ def test_an_intent_with_messages_in_two_places_has_a_prototype_in_each() -> None
     vectors, rows = places.repeat(3, axis=0), [Example("text", "track")] * 6
     found = prototypes(np.concatenate([vectors, [[5.0, 5.0]]]), [*rows, Example("text", "cancel")], INTENTS)
     assert sorted(map(tuple, found.tolist())) == [(0.0, 1.0), (1.0, 0.0), (5.0, 5.0)]
+
+
+def test_borrowed_strangers_alone_turn_no_signal_round() -> None:
+    axes = np.eye(3, dtype=np.float32)  # two intents and the row of out-of-scope, which borrowed messages are near
+    none = np.zeros((0, 3), dtype=np.float32)
+    settings = HeadSettings(INTENTS, (), has_out_of_scope_row=True)
+    heads = Heads(settings, axes, np.zeros(3, dtype=np.float32), none, none[:, 0], axes[:2], axes[:2])
+
+    def placed(part: tuple[Floats, list[Example]], up: float) -> Floats:
+        noise = 0.3 * np.random.default_rng(5).standard_normal((len(part[0]), 1)).astype(np.float32)
+        return np.concatenate([part[0], up + noise], axis=1)
+
+    # As loud as the known ones or louder: that they are far is told by the row of out-of-scope alone.
+    known, far = messages(200, KNOWN, seed=1), messages(200, KNOWN + 1, OUT_OF_SCOPE, seed=2, source=BORROWED)
+    pooled = np.concatenate([placed(known, 0.0), placed(far, 8.0)])
+    assert min(calibrate(heads, pooled, [*known[1], *far[1]]).settings.out_of_scope_weights) > 0
