@@ -70,6 +70,10 @@ def _parser() -> argparse.ArgumentParser:
     ingest.add_argument(
         "--consent-by-contract", metavar="REASON", help="take in what states no consent, for this reason, which is kept"
     )
+    help_source = "the help desk, where two of one format have the same ids (default: the format's name)"
+    ingest.add_argument("--source", metavar="NAME", help=help_source)
+    help_move = "let conversations that were taken in under another market belong to this one"
+    ingest.add_argument("--move", action="store_true", help=help_move)
     ingest.set_defaults(module="training.transcripts", function="run")
 
     redact = steps.add_parser("redact", help="replace personal data in a CSV's texts by placeholders")

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import errno
 import os
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from safetensors import SafetensorError
+from sqlalchemy.exc import DBAPIError
 
 from training.outcomes import NoRoomError
 
+# SQLite calls it a failed write where a quota or a limit of the file's size ends the room.
+SQLITE_NO_ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE}
+POSTGRES_NO_ROOM = "53100"
 NO_ROOM = {errno.ENOSPC: "No space left on device", errno.EFBIG: "File too large", errno.EDQUOT: "Disk quota exceeded"}
 
 
@@ -27,12 +32,22 @@ def needing_room(what_stays: str) -> Iterator[None]:
         if error.errno not in NO_ROOM:
             raise
         raise NoRoomError(f"The disk is full ({error.strerror}). {what_stays}") from error
+    except DBAPIError as error:
+        if not _is_room_wanting(error.orig):
+            raise
+        raise NoRoomError(f"The disk is full ({str(error.orig).splitlines()[0]}). {what_stays}") from error
     except (RuntimeError, SafetensorError) as error:
         # safetensors and torch write by themselves and pass on only the system's words.
         reason = next((words for words in NO_ROOM.values() if words in str(error)), None)
         if reason is None:
             raise
         raise NoRoomError(f"The disk is full ({reason}). {what_stays}") from error
+
+
+def _is_room_wanting(error: BaseException | None) -> bool:
+    """Whether a database's driver says that there is no room; both say it in a code of their own."""
+    sqlite_code, postgres_code = getattr(error, "sqlite_errorcode", None), getattr(error, "pgcode", None)
+    return sqlite_code in SQLITE_NO_ROOM or postgres_code == POSTGRES_NO_ROOM
 
 
 def write_durably(path: Path, content: bytes, *, mode: int = 0o644) -> None:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import hmac
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import delete, select, tuple_
+from sqlalchemy import bindparam, delete, select, tuple_, update
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
-from actions.database import INSERTS, open_engine, transaction
+from actions.database import INSERTS, open_engine, reading, transaction
 from bot.identity import load_secret
 from bot.migrations import migrate
 from bot.settings import read_settings
@@ -60,11 +60,23 @@ class TranscriptMessage:
 
 @dataclass
 class Added:
-    """What a batch added: transcripts and messages that were new, and messages that were there already."""
+    """What a batch added: transcripts and messages that were new, and messages that were there already.
+
+    `clashes` counts the duplicates whose text is another one: their ids may be those of another help desk.
+    """
 
     conversations: int = 0
     messages: int = 0
     duplicates: int = 0
+    clashes: int = 0
+
+
+class Stored(NamedTuple):
+    """What is stored of a message: its row's id, and what depends on the market that it was taken in under."""
+
+    id: int
+    text: str
+    language: str | None
 
 
 class Store:
@@ -96,16 +108,45 @@ class Store:
         with transaction(self.engine) as session:
             ids = self._transcripts(session, messages, source=source, market=market, added=added)
             places = [(ids[message.conversation], self.pseudonym(source, message.key)) for message in messages]
-            known = set(_message_ids(session, places))
+            texts = {place: stored.text for place, stored in _stored(session, places).items()}
             fresh: dict[Place, TranscriptMessage] = {}
             for place, message in zip(places, messages, strict=True):
-                if place not in known:
-                    fresh.setdefault(place, message)
+                if place not in texts:
+                    fresh[place] = message
+                added.clashes += texts.setdefault(place, message.text) != message.text
             added.messages = len(fresh)
             added.duplicates = len(messages) - len(fresh)
             _insert(session, fresh)
             _insert_labels(session, list(zip(places, messages, strict=True)))
         return added
+
+    def markets(self, conversations: Collection[str], *, source: str) -> dict[str, str]:
+        """Return the markets under which those of the conversations stand that are stored."""
+        names = {self.pseudonym(source, conversation): conversation for conversation in conversations}
+        with reading(self.engine) as session:
+            return {names[name]: market for name, (_, market) in _known(session, source, list(names)).items()}
+
+    def move(self, messages: Sequence[TranscriptMessage], *, source: str, market: str) -> int:
+        """Let stored conversations belong to `market`, their texts as redacted for it; returns how many did not before.
+
+        Labels stay. Those of files count as given now, so that the next retraining of the market learns from them.
+        """
+        if not messages:
+            return 0
+        with transaction(self.engine) as session:
+            names = {message.conversation: self.pseudonym(source, message.conversation) for message in messages}
+            known = _known(session, source, list(names.values()))
+            moved = [number for number, stands_under in known.values() if stands_under != market]
+            session.execute(update(transcripts).where(transcripts.c.id.in_(moved)).values(market=market))
+            theirs = select(transcript_messages.c.id).where(transcript_messages.c.transcript_id.in_(moved))
+            of_files = labels.c.message_id.in_(theirs) & (labels.c.source == FILE)
+            session.execute(update(labels).where(of_files).values(at=datetime.now(UTC)))
+            _rewrite(session, {
+                (known[names[message.conversation]][0], self.pseudonym(source, message.key)): message
+                for message in messages
+                if names[message.conversation] in known
+            })  # fmt: skip
+        return len(moved)
 
     def erase(self, *, source: str, customers: Iterable[str] = (), conversations: Iterable[str] = ()) -> list[int]:
         """Delete a person's transcripts with all that hangs on them; returns their ids, for releases' lineage.
@@ -150,22 +191,35 @@ class Store:
             session.execute(insert(transcripts).on_conflict_do_nothing(), rows)
             added.conversations = len(rows)
             known = _known(session, source, list(names))
-        return {names[name]: number for name, number in known.items()}
+        return {names[name]: number for name, (number, _) in known.items()}
 
 
-def _known(session: Session, source: str, names: Sequence[str]) -> dict[str, int]:
-    query = select(transcripts.c.conversation, transcripts.c.id).where(
+def _known(session: Session, source: str, names: Sequence[str]) -> dict[str, tuple[int, str]]:
+    """Return id and market of those of the conversations that are stored, by pseudonym."""
+    query = select(transcripts.c.conversation, transcripts.c.id, transcripts.c.market).where(
         transcripts.c.source == source, transcripts.c.conversation.in_(names)
     )
-    return dict(session.execute(query).all())
+    return {name: (number, market) for name, number, market in session.execute(query)}
 
 
-def _message_ids(session: Session, places: Sequence[Place]) -> dict[Place, int]:
+def _stored(session: Session, places: Sequence[Place]) -> dict[Place, Stored]:
     columns = transcript_messages.c
-    query = select(columns.transcript_id, columns.key, columns.id).where(
+    query = select(columns.transcript_id, columns.key, columns.id, columns.text, columns.language).where(
         tuple_(columns.transcript_id, columns.key).in_(places)
     )
-    return {(transcript, key): number for transcript, key, number in session.execute(query)}
+    return {(transcript, key): Stored(*stored) for transcript, key, *stored in session.execute(query)}
+
+
+def _rewrite(session: Session, messages: Mapping[Place, TranscriptMessage]) -> None:
+    """Replace the stored texts and languages of messages by those that they have now."""
+    changed = [
+        {"this": stored.id, "text": messages[place].text, "language": messages[place].language}
+        for place, stored in _stored(session, list(messages)).items()
+        if (stored.text, stored.language) != (messages[place].text, messages[place].language)
+    ]
+    if changed:
+        this = transcript_messages.c.id == bindparam("this")
+        session.execute(update(transcript_messages).where(this), changed)
 
 
 def _insert(session: Session, messages: Mapping[Place, TranscriptMessage]) -> None:
@@ -181,7 +235,7 @@ def _insert_labels(session: Session, messages: Sequence[tuple[Place, TranscriptM
     told = [(place, message) for place, message in messages if message.label_intent or message.label_sentiment]
     if not told:
         return
-    ids = _message_ids(session, [place for place, _ in told])
+    ids = {place: stored.id for place, stored in _stored(session, [place for place, _ in told]).items()}
     columns = (labels.c.message_id, labels.c.intent, labels.c.sentiment, labels.c.labeller)
     of_files = labels.c.message_id.in_(ids.values()) & (labels.c.source == FILE)
     known = {tuple(row) for row in session.execute(select(*columns).where(of_files))}

@@ -28,7 +28,7 @@ transcripts = Table(
     "transcripts",
     metadata,
     Column("id", Integer, primary_key=True),
-    # The format it was read from; "own" for the bot's own conversations.
+    # The help desk whose ids these are, by default the format's name; "own" for the bot's own conversations.
     Column("source", String(20), nullable=False),
     Column("conversation", String(64), nullable=False),
     Column("customer", String(64), nullable=False, index=True),

@@ -1,7 +1,8 @@
 """Takes conversations in: reads an archive or the bot's own, leaves out who did not consent, redacts, stores once.
 
-Touches the file and the database. A file is read twice, first for consent: a customer may give it at a conversation's
-end, or withdraw it there. Held at a time: one batch of messages, and a few bytes a conversation.
+Touches the file and the database. A file is read twice, first for consent, which a customer may give at a
+conversation's end, or withdraw there, and for conversations that stand under another market already. Held at a time:
+one batch of messages, and a few bytes a conversation.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -22,6 +24,7 @@ from tqdm import tqdm
 
 from nlu.language import LanguageDetector
 from nlu.markets import Market, load_markets
+from training.disk import needing_room
 from training.formats import ArchiveError, Record, Rejected, Talk, chatwoot, own, rasa, rows, zendesk
 from training.redact import redact
 from training.store import Store, TranscriptMessage
@@ -34,19 +37,37 @@ READERS: dict[str, Callable[[BinaryIO], Iterator[Record]]] = {
     "jsonl": rows.read_jsonl,
 }
 BATCH = 500
+SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,19}")
 LANGUAGE_CODE = re.compile(r"([A-Za-z]{2})(?:[-_].*)?")
 STATED = "stated in the archive"
+OWN = "own"
+SAID_IN_WORDS = ("clashes", "moved")
+DISK_FULL = "What was taken in before that stays, whole; the same command takes in the rest."
 
 
 @dataclass
 class Ingested:
-    """What came of an archive. `conversations` and `messages` are new ones; `without_consent` counts conversations."""
+    """What came of an archive. `conversations` and `messages` are new ones; `without_consent` counts conversations.
+
+    `clashes` are the duplicates whose text is another one, `moved` the conversations that changed their market.
+    """
 
     conversations: int = 0
     messages: int = 0
     duplicates: int = 0
     without_consent: int = 0
     rejected: list[Rejected] = field(default_factory=list)
+    clashes: int = 0
+    moved: int = 0
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the first reading found, by a conversation's short name: its last statement of consent, and under which
+    market it is stored, if that is another one."""
+
+    consent: dict[bytes, bool | None]
+    elsewhere: dict[bytes, str]
 
 
 class Archive:
@@ -59,25 +80,47 @@ class Archive:
 def run(options: argparse.Namespace) -> None:
     """Take the archive in and print the contract's JSON object."""
     market = load_markets()[options.market]
-    store = Store.from_environment()
-    if options.format == "own":
-        archive = Archive(partial(_own_records, store, market.code))
-    elif options.file is None:
-        raise ArchiveError("Name the FILE to take in.")
-    else:
-        archive = Archive(partial(_file_records, options.file, READERS[options.format]))
-    done = ingest(archive, store, source=options.format, market=market, legal_basis=options.consent_by_contract)
-    sys.stdout.write(json.dumps(asdict(done)) + "\n")
+    source = _source(options)
+    with needing_room(DISK_FULL):
+        store = Store.from_environment()
+        if options.format == OWN:
+            archive = Archive(partial(_own_records, store, market.code))
+        elif options.file is None:
+            raise ArchiveError("Name the FILE to take in.")
+        else:
+            archive = Archive(partial(_file_records, options.file, READERS[options.format]))
+        basis = options.consent_by_contract
+        done = ingest(archive, store, source=source, market=market, legal_basis=basis, move=options.move)
+    _say(done, market)
+    counted = {name: value for name, value in asdict(done).items() if name not in SAID_IN_WORDS}
+    sys.stdout.write(json.dumps(counted) + "\n")
 
 
-def ingest(archive: Archive, store: Store, *, source: str, market: Market, legal_basis: str | None = None) -> Ingested:
+def ingest(
+    archive: Archive,
+    store: Store,
+    *,
+    source: str,
+    market: Market,
+    legal_basis: str | None = None,
+    move: bool = False,
+) -> Ingested:
     """Store the archive's conversations that may be learned from, their texts redacted.
 
-    Without a statement there is no consent, unless the operator names a `legal_basis`; a refusal always counts, also
-    for what was stored before it.
+    `source` names the help desk, or whatever else gives ids of its own. Without a statement there is no consent, unless
+    the operator names a `legal_basis`; a refusal always counts, also for what was stored before it. Raises
+    `ArchiveError` before anything is stored if conversations stand under another market, unless they are to `move`; the
+    bot's own always do.
     """
-    consent = _consents(archive.records("consent"))
+    survey = _survey(archive.records("consent"), store, source=source, market=market)
+    consent = survey.consent
     allowed = {name: _reason(stated, legal_basis) for name, stated in consent.items()}
+    elsewhere = [
+        code for name, code in survey.elsewhere.items() if allowed[name] is not None or consent[name] is False
+    ]
+    if elsewhere and not move and source != OWN:
+        raise ArchiveError(_which_way(elsewhere, source=source, market=market))
+    moves = bool(elsewhere) if source == OWN else move
     done = Ingested(without_consent=sum(reason is None for reason in allowed.values()))
     detector = LanguageDetector(load_markets().languages)
     batch: list[TranscriptMessage] = []
@@ -97,21 +140,64 @@ def ingest(archive: Archive, store: Store, *, source: str, market: Market, legal
             continue
         batch += [_prepared(message, reason, market, detector) for message in record.messages]
         if len(batch) >= BATCH:
-            _add(done, store, batch, source=source, market=market)
+            _add(done, store, batch, source=source, market=market, moves=moves)
             batch = []
-    _add(done, store, batch, source=source, market=market)
+    _add(done, store, batch, source=source, market=market, moves=moves)
     _forget(store, refused, source=source)
     return done
 
 
-def _consents(records: Iterable[Record]) -> dict[bytes, bool | None]:
-    """Return each conversation's last statement."""
-    stated: dict[bytes, bool | None] = {}
+def _source(options: argparse.Namespace) -> str:
+    """Return the name that the archive's ids belong to; raises `ArchiveError` for one that cannot be used."""
+    source: str = options.source or options.format
+    if (source == OWN) != (options.format == OWN):
+        raise ArchiveError(f"`--source {OWN}` is for the bot's own conversations, and these have no other.")
+    if not SOURCE_NAME.fullmatch(source):
+        raise ArchiveError("A --source has at most 20 small letters, digits, dots, hyphens and underscores.")
+    return source
+
+
+def _survey(records: Iterable[Record], store: Store, *, source: str, market: Market) -> Survey:
+    found = Survey({}, {})
+    fresh: set[str] = set()
     for record in records:
-        if isinstance(record, Talk):
-            name = _short(record.conversation)
-            stated[name] = record.consent if record.consent is not None else stated.get(name)
-    return stated
+        if not isinstance(record, Talk):
+            continue
+        name = _short(record.conversation)
+        if name not in found.consent:
+            fresh.add(record.conversation)
+        found.consent[name] = record.consent if record.consent is not None else found.consent.get(name)
+        if len(fresh) >= BATCH:
+            found.elsewhere.update(_elsewhere(store, fresh, source=source, market=market))
+            fresh = set()
+    found.elsewhere.update(_elsewhere(store, fresh, source=source, market=market))
+    return found
+
+
+def _elsewhere(store: Store, conversations: Collection[str], *, source: str, market: Market) -> dict[bytes, str]:
+    known = store.markets(conversations, source=source)
+    return {_short(conversation): code for conversation, code in known.items() if code != market.code}
+
+
+def _which_way(markets: Sequence[str], *, source: str, market: Market) -> str:
+    """Say what stands under other markets, and what the operator may mean by giving it again."""
+    counted = ", ".join(f"{count} under {code}" for code, count in Counter(markets).most_common())
+    return (
+        f"Nothing was taken in: of these conversations, stored as those of `{source}`, there are {counted} already. "
+        f"If they are the same ones and belong to {market.code}, add --move; if they come from another help desk, "
+        "which only has the same ids, add --source NAME."
+    )
+
+
+def _say(done: Ingested, market: Market) -> None:
+    """Tell on standard error what the contract's object has no place for."""
+    if done.moved:
+        sys.stderr.write(f"moved: {done.moved} conversations, which belong to {market.code} now.\n")
+    if done.clashes:
+        sys.stderr.write(
+            f"{done.clashes} of the duplicates have the id of a message with another text, which was kept: if they "
+            "come from another help desk, take them in with --source NAME.\n"
+        )
 
 
 def _reason(stated: bool | None, legal_basis: str | None) -> str | None:
@@ -133,11 +219,16 @@ def _prepared(message: TranscriptMessage, reason: str, market: Market, detector:
     return replace(message, text=redact(message.text, market).text, language=language, consent=reason)
 
 
-def _add(done: Ingested, store: Store, batch: list[TranscriptMessage], *, source: str, market: Market) -> None:
+def _add(
+    done: Ingested, store: Store, batch: list[TranscriptMessage], *, source: str, market: Market, moves: bool
+) -> None:
+    if moves:
+        done.moved += store.move(batch, source=source, market=market.code)
     added = store.add(batch, source=source, market=market.code)
     done.conversations += added.conversations
     done.messages += added.messages
     done.duplicates += added.duplicates
+    done.clashes += added.clashes
 
 
 def _forget(store: Store, refused: Collection[str], *, source: str) -> None:

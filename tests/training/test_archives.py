@@ -133,3 +133,39 @@ def test_a_conversation_whose_consent_is_withdrawn_later_is_erased_and_said(
         left = set(session.scalars(select(transcript_messages.c.transcript_id)))
     assert left == {2}  # to say nothing is not to withdraw
     assert "transcripts 1 are erased" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"], ids=["comma", "semicolon", "tab"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_csv_is_read_as_a_spreadsheet_saves_it(
+    sqlite_engine: Engine, tmp_path: Path, delimiter: str, encoding: str
+) -> None:
+    rows = [["conversation", "text", "consent"], ["1", '"größe, bitte; danke"', "yes"], ["2", "नमस्ते", "yes"]]
+    path = tmp_path / "a.csv"
+    path.write_text("".join(delimiter.join(row) + "\r\n" for row in rows), encoding=encoding)
+    done = take_in(sqlite_engine, path, "csv")
+    assert done.rejected == []
+    assert texts(sqlite_engine) == ["größe, bitte; danke", "नमस्ते"]
+
+
+def test_half_a_character_in_a_file_of_utf_16_costs_its_row_alone(sqlite_engine: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes("text;consent\none;yes\n\ud83d;yes\nthree;yes\ncut".encode("utf-16", "surrogatepass")[:-1])
+    done = take_in(sqlite_engine, path, "csv")
+    assert [broken.record for broken in done.rejected] == [3, 5]
+    assert texts(sqlite_engine) == ["one", "three"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"text|consent\nhi|yes\n", "between commas, semicolons or tabs"),
+        ("text,consent\nhi,yes\n".encode("utf-16-le"), "save the file as UTF-8"),
+    ],
+)
+def test_a_csv_that_cannot_be_read_is_refused_with_the_reason(
+    sqlite_engine: Engine, tmp_path: Path, content: bytes, words: str
+) -> None:
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(ArchiveError, match=words):
+        take_in(sqlite_engine, tmp_path / "a.csv", "csv")

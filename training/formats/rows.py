@@ -1,5 +1,7 @@
 """Reads CSV and JSON lines with one message a row. The columns' names are those that exports use most.
 
+A CSV's fields may be separated by commas, semicolons or tabs, and it may be in UTF-16, as spreadsheets save it.
+
 conversation,speaker,text,at,consent
 c-17,customer,where is my parcel,2026-05-04T09:12:00Z,yes
 c-17,agent,it left us on Monday,2026-05-04T09:13:00Z,
@@ -9,7 +11,9 @@ from __future__ import annotations
 
 import csv
 import io
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any, BinaryIO
 
 from training.dataset import SENTIMENTS
@@ -59,6 +63,7 @@ SPEAKERS = {
 }
 SPEAKER_OF = {word: speaker for speaker, words in SPEAKERS.items() for word in words}
 LONGEST_FIELD = 2**20
+DELIMITERS = (",", ";", "\t")
 
 
 def read_csv(file: BinaryIO) -> Iterator[Record]:
@@ -66,16 +71,22 @@ def read_csv(file: BinaryIO) -> Iterator[Record]:
     if is_blank(file):
         raise ArchiveError("The file is empty.")
     csv.field_size_limit(LONGEST_FIELD)
-    # Bytes that are not UTF-8 come through as surrogates, so that only their row is lost.
-    lines = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    lines = _decoded(file)
+    first = lines.readline()
     # Strict: a quotation mark that is never closed would make one message of all the rows behind it.
-    reader = csv.DictReader(lines, restkey="", restval=None, strict=True)
+    reader = csv.DictReader(
+        chain([first], lines), delimiter=_delimiter(first), restkey="", restval=None, strict=True
+    )
     try:
         header = set(map(str.strip, reader.fieldnames or ()))
     except csv.Error as error:
         raise ArchiveError(f"The header is not CSV: {error}.") from error
+    if "\0" in first:
+        raise ArchiveError("The header has NUL characters: save the file as UTF-8, or as UTF-16 with its mark.")
     if not header & set(COLUMNS["text"]):
-        raise ArchiveError(f"The header has no column {' or '.join(COLUMNS['text'])}.")
+        raise ArchiveError(
+            f"The header has no column {' or '.join(COLUMNS['text'])} between commas, semicolons or tabs."
+        )
     try:
         while True:
             line = reader.reader.line_num + 1
@@ -88,6 +99,9 @@ def read_csv(file: BinaryIO) -> Iterator[Record]:
                 lost = f"; lines {line} to {last} are lost" if last > line else ""
                 yield Rejected(line, f"not CSV: {error}{lost}")
                 continue
+            except UnicodeDecodeError:
+                yield Rejected(line, "the file breaks off in the middle of a character")
+                return
             yield _checked(line, row)
     finally:
         lines.detach()
@@ -103,6 +117,27 @@ def read_jsonl(file: BinaryIO) -> Iterator[Record]:
             continue
         number, row = record
         yield _checked(number, row) if isinstance(row, dict) else Rejected(number, "the line is not an object")
+
+
+def _decoded(file: BinaryIO) -> io.TextIOWrapper:
+    """Read a file as text. What is not valid in its encoding comes through as surrogates: only its row is lost."""
+    mark = file.read(2)
+    file.seek(0)
+    if mark in (BOM_UTF16_LE, BOM_UTF16_BE):
+        return io.TextIOWrapper(file, encoding="utf-16", errors="surrogatepass", newline="")
+    return io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+
+
+def _delimiter(header: str) -> str:
+    """Return what separates the fields: that between which the header has a column for the text, else the comma."""
+    for delimiter in DELIMITERS:
+        try:
+            names = next(csv.reader([header], delimiter=delimiter), [])
+        except csv.Error:
+            continue
+        if set(map(str.strip, names)) & set(COLUMNS["text"]):
+            return delimiter
+    return DELIMITERS[0]
 
 
 def _checked(number: int, row: Mapping[str, Any]) -> Record:
