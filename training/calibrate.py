@@ -21,7 +21,7 @@ ROWS_OUT_OF_SCOPE = 10
 KEPT_IN_SCOPE = 0.95
 OUT_OF_SCOPE_SHARE = 0.35  # of real traffic; how many such rows the validation happens to have says nothing of it
 THRESHOLDS = 0.02, 0.98
-SIGNAL_WEIGHTS = 0.5, 1.0, 0.5, 1.0  # where no strangers are there that could tell
+SIGNAL_WEIGHTS = 0.25, 1.0, 0.5, 1.0  # where no strangers are there that could tell
 EXAMPLES_A_PROTOTYPE, MOST_PROTOTYPES = 3, 10
 
 
