@@ -20,6 +20,9 @@ from training.dataset import OUT_OF_SCOPE, Example
 COVERED_SHARE = 0.15
 NEAR_QUANTILE = 0.05
 ROWS_COMPARED = 3000
+# Rows of the pool that are looked at: more than are wanted, for some are near, and fewer than there are, for each is
+# embedded.
+FEWEST_LOOKED_AT, LOOKED_AT_FOR_ONE = 1500, 4
 BORROWED = "borrowed out-of-scope"
 
 Embed = Callable[[Sequence[str]], Floats]
@@ -34,6 +37,7 @@ def borrow_outliers(
     few of the set's rows are to another row of their own label.
     """
     chance = random.Random(seed)  # noqa: S311 - not for secrets
+    pool = chance.sample(list(pool), min(len(pool), max(FEWEST_LOOKED_AT, LOOKED_AT_FOR_ONE * wanted)))
     compared = chance.sample(list(examples), min(len(examples), ROWS_COMPARED))
     own, others = embed([row.text for row in compared]), embed([row.text for row in pool])
     centre = np.concatenate([own, others]).mean(axis=0)

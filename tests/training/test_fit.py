@@ -240,6 +240,18 @@ def test_no_more_are_borrowed_than_wanted_and_the_same_again() -> None:
     assert rows != borrow_outliers(OWN, far, _embed, wanted=7, seed=4)
 
 
+def test_of_a_large_pool_a_part_is_looked_at_that_holds_enough() -> None:
+    embedded: list[str] = []
+
+    def embed(texts: Sequence[str]) -> Floats:
+        embedded.extend(texts)
+        return _embed(texts)
+
+    pool = [row for angle in range(200, 260) for row in _at("far", [angle] * 500)]
+    assert len(borrow_outliers(OWN, pool, embed, wanted=500, seed=0)) == 500
+    assert len(embedded) < len(pool) / 10
+
+
 def test_an_intent_that_the_earlier_adapter_lacks_begins_with_what_tells_it_apart(tmp_path: Path) -> None:
     rows = [row for row in read_examples([EXAMPLES / "de.yml"]) if row.intent in INTENTS]
     rows = [row for intent in INTENTS for row in [row for row in rows if row.intent == intent][:ROWS_AN_INTENT]]
