@@ -68,14 +68,21 @@ def uncalibrated(trainer: Trainer) -> Heads:
     nothing = np.zeros((0, network.intent.in_features), dtype=np.float32)
     pooled = pool(network.body, trainer.tokenizer, [example.text for example in labelled]) if labelled else nothing
     settings = HeadSettings(trainer.intents, trainer.sentiments, trainer.has_out_of_scope)
+    means = np.zeros((len(trainer.intents), network.intent.in_features), dtype=np.float32)
+    if labelled:
+        means = centroids(pooled, labelled, trainer.intents)
+    several = prototypes(pooled, labelled, trainer.intents)
+    if trainer.kept:
+        means[[trainer.intents.index(name) for name in trainer.kept.names]] = trainer.kept.centroids
+        several = np.concatenate([several, trainer.kept.centroids])
     return Heads(
         settings=settings,
         intent_weight=network.intent.weight.detach().numpy(),
         intent_bias=network.intent.bias.detach().numpy(),
         sentiment_weight=network.sentiment.weight.detach().numpy(),
         sentiment_bias=network.sentiment.bias.detach().numpy(),
-        centroids=centroids(pooled, labelled, trainer.intents) if labelled else nothing,
-        prototypes=prototypes(pooled, labelled, trainer.intents),
+        centroids=means,
+        prototypes=several,
     )
 
 

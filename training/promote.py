@@ -48,8 +48,10 @@ def promote(candidate: Candidate, served: ServedAdapters) -> Release:
     """Let a candidate serve its market if the gate does not refuse it, or with a reason even then.
 
     Raises `RefusedError`, `DamagedAdapterError` for an adapter that cannot be served, `NoRoomError` for a full disk.
+    What serves may change while both are measured, which takes minutes: then the candidate is compared anew.
     """
     name = adapter_name(candidate.market)
+    refuse_unknown_origin(candidate, name)
     manifest = read_manifest(candidate.adapter, encoder=served.fingerprint)
     refuse_unknown_intents(Heads.load(candidate.adapter).settings.intents)
     releases = Releases(served.fingerprint, folder=served.releases)
@@ -57,14 +59,18 @@ def promote(candidate: Candidate, served: ServedAdapters) -> Release:
         needing_room(f"Nothing was promoted; what served {name} serves on."),
         releases.staged(name, candidate.adapter, manifest, encoder=served.encoder) as staged,
     ):
-        # Another promotion may have come first while this one waited for its turn.
-        served.look()
-        served.take_over()
-        verdict = compare(candidate, name, staged, manifest, served, releases)
-        if verdict.refused and not candidate.reason:
-            releases.note_refusal(name, manifest.version, verdict.reasons)
-            raise RefusedError(name, verdict.reasons)
-        return releases.publish(name, staged, manifest, reason=candidate.reason, gate=as_json(verdict))
+        while True:
+            compared_with = releases.pointer(name)
+            served.look()
+            served.take_over()
+            verdict = compare(candidate, name, staged, manifest, served, releases)
+            with releases.changing(name):
+                if releases.pointer(name) != compared_with:
+                    continue
+                if verdict.refused and not candidate.reason:
+                    releases.note_refusal(name, manifest.version, verdict.reasons)
+                    raise RefusedError(name, verdict.reasons)
+                return releases.publish(name, staged, manifest, reason=candidate.reason, gate=as_json(verdict))
 
 
 def adapter_name(market: str) -> str:
@@ -126,6 +132,16 @@ def refuse_unknown_intents(intents: Collection[str]) -> None:
             f"The dialogue does not know {', '.join(unknown)}. Add each under `intents:` in domain.yml, say in "
             "bot/dialogue/rules.yml what happens then, write its reply in bot/replies/, restart, and promote again."
         )
+
+
+def refuse_unknown_origin(candidate: Candidate, name: str) -> None:
+    """Raise `RefusedError` if nobody can say whether the candidate's labels look poisoned, and no reason forces it."""
+    is_known = candidate.learned is not None or (candidate.adapter / LABEL_NOTE).exists()
+    if not is_known and not candidate.reason:
+        raise RefusedError(name, [
+            f"What {candidate.adapter} learned from is not known here, so its labels cannot be checked: name its rows "
+            "with --data FILE…, train it with --market, or give a reason (--force --reason)"
+        ])  # fmt: skip
 
 
 def _reviewed(name: str) -> list[tuple[Example, datetime]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -42,6 +43,7 @@ from training.disk import append_durably, sync_files, sync_folder, write_durably
 from training.outcomes import UnknownReleaseError
 from training.signing import signing_key
 
+DAMAGED_LINES = "history.damaged"
 METRICS = "metrics.json"
 CARD = "README.md"
 Action = Literal["promote", "rollback", "refuse"]
@@ -106,13 +108,9 @@ class Releases:
         return sorted(int(path.name) for path in paths if path.name.isdecimal() and path.is_dir())
 
     def history(self, name: str) -> list[Event]:
-        """Return what was done with `name`, oldest first."""
-        path = self.folder / name / HISTORY
-        lines = path.read_bytes().splitlines() if path.exists() else []
-        try:
-            return [msgspec.json.decode(line, type=Event) for line in lines]
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise DamagedReleaseError(f"{path} cannot be read: {error}") from error
+        """Return what was done with `name`, oldest first; lines that a power failure left damaged are passed over."""
+        events = (_read_event(line) for line in self._history_lines(name))
+        return [event for event in events if event is not None]
 
     def learned_until(self, name: str) -> datetime | None:
         """Return the time of the last label that any release of `name` learned from, also one that was taken back.
@@ -141,11 +139,11 @@ class Releases:
     def staged(self, name: str, adapter: Path, manifest: Manifest, *, encoder: str) -> Iterator[Path]:
         """Copy a checked adapter to where it can become a release, with its served form; gone afterwards if it did not.
 
-        `encoder` is the encoder's folder or hub name. Nobody else changes the releases of `name` meanwhile.
+        `encoder` is the encoder's folder or hub name.
         """
         target = self.folder / name
         target.mkdir(parents=True, exist_ok=True)
-        with FileLock(target / ".lock"), tempfile.TemporaryDirectory(dir=target, prefix=".staged-") as scratch:
+        with tempfile.TemporaryDirectory(dir=target, prefix=".staged-") as scratch:
             folder = Path(scratch) / "release"
             folder.mkdir()
             for file in (*manifest.files, MANIFEST):
@@ -159,10 +157,18 @@ class Releases:
             write_served(folder, manifest, folder / SERVED, encoder=encoder)
             yield folder
 
+    @contextmanager
+    def changing(self, name: str) -> Iterator[None]:
+        """Let nobody else change the releases of `name` meanwhile: for moments, since a rollback waits for its turn."""
+        (self.folder / name).mkdir(parents=True, exist_ok=True)
+        with FileLock(self.folder / name / ".lock"):
+            self._set_damaged_lines_aside(name)
+            yield
+
     def publish(
         self, name: str, staged: Path, manifest: Manifest, *, reason: str | None, gate: Mapping[str, object]
     ) -> Release:
-        """Sign the staged folder, give it its number, and let it serve. Call it within `staged`."""
+        """Sign the staged folder, give it its number, and let it serve. Call it within `staged` and `changing`."""
         pointer = self.pointer(name)
         release = Release(
             number=self._next_number(name),
@@ -194,8 +200,7 @@ class Releases:
         Raises `UnknownReleaseError` if there is none, `DamagedAdapterError` if it cannot serve any more. With `to`, a
         pointer that is damaged is written anew.
         """
-        (self.folder / name).mkdir(parents=True, exist_ok=True)
-        with FileLock(self.folder / name / ".lock"):
+        with self.changing(name):
             serving = self.pointer(name).release if to is None else self.serving(name)
             if to is None and serving == SHIPPED:
                 raise UnknownReleaseError(f"{name} is served by the adapter that Polydesk ships: nothing came before.")
@@ -208,9 +213,27 @@ class Releases:
         return pointer
 
     def note_refusal(self, name: str, version: str, reasons: list[str]) -> None:
-        """Remember that a candidate was refused. Call it within `staged`."""
+        """Remember that a candidate was refused. Call it within `changing`."""
         serving = self.pointer(name).release
         self._note(name, Event(_now(), who(), "refuse", serving, serving, version, "; ".join(reasons)))
+
+    def _history_lines(self, name: str) -> list[bytes]:
+        path = self.folder / name / HISTORY
+        return path.read_bytes().splitlines(keepends=True) if path.exists() else []
+
+    def _set_damaged_lines_aside(self, name: str) -> None:
+        """Move what is no whole line to a file of its own, and say so: the next line must not be written behind it."""
+        lines = self._history_lines(name)
+        damaged = [line for line in lines if _read_event(line) is None]
+        if not damaged:
+            return
+        folder = self.folder / name
+        append_durably(folder / DAMAGED_LINES, b"\n".join(line.rstrip(b"\n") for line in damaged))
+        write_durably(folder / HISTORY, b"".join(line for line in lines if line not in damaged))
+        sys.stderr.write(
+            f"{folder / HISTORY} had {len(damaged)} damaged lines, as a power failure leaves them: they stand in "
+            f"{folder / DAMAGED_LINES} now.\n"
+        )
 
     def _replaced_by(self, name: str) -> int:
         pointer = self.pointer(name)
@@ -230,6 +253,14 @@ class Releases:
 
     def _note(self, name: str, event: Event) -> None:
         append_durably(self.folder / name / HISTORY, msgspec.json.encode(event))
+
+
+def _read_event(line: bytes) -> Event | None:
+    """Read a line of a history; None for one that is not whole, to its end."""
+    try:
+        return msgspec.json.decode(line, type=Event) if line.endswith(b"\n") else None
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
 
 
 def read_lineage(path: Path) -> Lineage:

@@ -14,6 +14,7 @@ from nlu.markets import GLOBAL_ADAPTER, load_markets
 from nlu.releases import SHIPPED, DamagedReleaseError, Release
 from nlu.served import ServedAdapters
 from training.dataset import DatasetError, read_examples
+from training.disk import needing_room
 from training.gate import Finding
 from training.labelled import markets_served_by
 from training.promote import Candidate, adapter_name, promote
@@ -31,7 +32,7 @@ def promote_adapter(options: argparse.Namespace) -> None:
     candidate = Candidate(options.adapter, options.market, reason=reason, learned=learned)
     release = promote(candidate, ServedAdapters())
     if release.gate.get("labels") is None:
-        _say("Note: what this adapter learned from is not known here, so its labels were not checked (--data FILE…).")
+        _say("Forced although what it learned from is not known here, so that its labels were not checked.")
     for reason in release.gate["reasons"]:
         _say(f"Forced although: {reason}")
     sys.stdout.write(f"Release {release.number} (version {release.version}) serves {served_by(release.name)}.\n")
@@ -41,7 +42,8 @@ def promote_adapter(options: argparse.Namespace) -> None:
 def roll_back(options: argparse.Namespace) -> None:
     """Let an earlier release serve a market again."""
     name = adapter_name(options.market)
-    pointer = _releases().roll_back(name, to=options.to)
+    with needing_room(f"What serves {served_by(name)} serves on."):
+        pointer = _releases().roll_back(name, to=options.to)
     what = "The adapter that Polydesk ships" if pointer.release == SHIPPED else f"Release {pointer.release}"
     sys.stdout.write(f"{what} serves {served_by(name)} again; `rollback --to {pointer.before}` undoes it.\n")
 

@@ -25,7 +25,7 @@ from sqlalchemy.engine import Engine
 
 from nlu.adapters import DamagedAdapterError, read_manifest
 from nlu.markets import load_markets
-from nlu.releases import Release
+from nlu.releases import Release, domain_intents
 from nlu.served import ServedAdapters
 from training import adapter as adapter_folder
 from training.checkpoint import FILE as PROGRESS_FILE
@@ -185,6 +185,8 @@ class _Run:
             settings=replace(settings, method=cast(Method, made.method), rank=made.training.get("rank", settings.rank)),
             init=init,
             scratch=self.folder / PROGRESS,
+            # Who learned them may have been erased since; an intent that left the dialogue goes by a forced promotion.
+            keep=domain_intents(),
         )
         probe_heads(trainer)
         run_with_bar(trainer, self.name)

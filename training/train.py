@@ -12,7 +12,7 @@ import math
 import os
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from training.adversarial import no_push, worst_push
 from training.batches import IGNORED, Batch, Labels, collate, draw_epoch, replayed_rows
 from training.checkpoint import SaveEvery, clear_progress, load_progress, save_progress
 from training.dataset import OUT_OF_SCOPE, Example, labels_of, split
+from training.kept import KeptIntents
 from training.losses import away_from_orthogonal, contrastive_loss, distance_from, labelled_loss
 from training.model import Network, Tokenizer
 from training.predict import pool
@@ -58,8 +59,9 @@ class Trainer:
     """One training run; `steps()` yields progress, and afterwards `network` holds the weights.
 
     `validation` rows are looked at after each epoch. With `settings.patience` and none of them, a tenth of the examples
-    is held back for it. `known_intents` are those of the adapter that it began from. With `keep_progress` the same
-    training made again ends at once, instead of beginning anew.
+    is held back for it. `known_intents` are those of the adapter that it began from; those of them that are to be kept
+    (`keep`) stay as they were if no example has them. With `keep_progress` the same training made again ends at once,
+    instead of beginning anew.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Trainer:
         scratch: Path,
         encoder: str | None = None,
         keep_progress: bool = False,
+        keep: Collection[str] = (),
     ) -> None:
         set_seed(settings.seed)
         self.accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision=_precision())
@@ -85,7 +88,10 @@ class Trainer:
         self.scratch = scratch
         self.keep_progress = keep_progress
         self.encoder = find_encoder(encoder)
-        self.intents, self.sentiments = labels_of([*examples, *replay])
+        learned, self.sentiments = labels_of([*examples, *replay])
+        heads = Heads.load(init) if init is not None and (init / HEAD_SETTINGS).exists() else None
+        self.kept = KeptIntents.of(heads, wanted=keep, learned=learned) if heads else None
+        self.intents = tuple(sorted({*learned, *(self.kept.names if self.kept else ())}))
         self.has_out_of_scope = any(example.intent == OUT_OF_SCOPE for example in examples)
         self.labels = Labels(self.intents, self.sentiments, self.has_out_of_scope)
         self.tokenizer = Tokenizer(self.encoder)
@@ -104,8 +110,8 @@ class Trainer:
         self.known_intents: tuple[str, ...] = ()
         if init is not None:
             self.network.load_adapter(init)
-            if (init / HEAD_SETTINGS).exists():
-                self._load_heads(Heads.load(init))
+        if heads is not None:
+            self._load_heads(heads)
         self.anchor = {name: weight.detach().clone() for name, weight in self._adapter_weights()} if init else {}
         self.run = self._run_name(init)
 
@@ -140,6 +146,8 @@ class Trainer:
             if self.settings.method == "adalora":  # wants the gradients of the step, and the weights after it
                 self.network.body.base_model.update_and_allocate(step)
             prepared.zero_grad()
+            if self.kept:
+                self.kept.restore(self.network.intent, self.intents)
             validation = self._validate() if self.validation and place + 1 == self.steps_an_epoch else None
             if validation and self.settings.patience and self._ranks_are_settled(step):
                 best.see(validation, self.network.trainable())
@@ -257,6 +265,7 @@ class Trainer:
 
     def _run_name(self, init: Path | None) -> str:
         content = [repr(self.settings), fingerprint(self.encoder), str(init)]
+        content += self.kept.names if self.kept else ()
         content += map(repr, [*self.examples, *self.replay, *self.validation])
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 

@@ -14,9 +14,10 @@ import torch
 
 from nlu.adapters import DamagedAdapterError
 from nlu.export import write_served
+from nlu.heads import Heads
 from tests.training.small import INTENTS, SETTINGS, small_encoder, some_examples, trained, weights
 from training import train as train_module
-from training.adapter import Lineage, finish
+from training.adapter import Lineage, finish, uncalibrated
 from training.checkpoint import SaveEvery
 from training.dataset import DatasetError, Example
 from training.model import Method
@@ -52,6 +53,25 @@ def test_each_kind_is_the_same_after_saving_and_served_if_it_can_be_merged(
         return
     write_served(folder, loaded.manifest, target, encoder=encoder, bodies=tmp_path)
     assert target.stat().st_size > 0
+
+
+def test_kept_intents_of_which_no_example_is_left_stay_as_they_were(encoder: str, tmp_path: Path) -> None:
+    folder = tmp_path / "first"
+    first = trained(encoder, tmp_path / "a")
+    finish(first, name="first", validation=some_examples(), lineage=Lineage({}, "a test"), target=folder)
+    rows = [row for row in some_examples() if row.intent != "thank"]
+    keep = ("thank", "never_known")
+    second = Trainer(rows, settings=SETTINGS, init=folder, scratch=tmp_path / "b", encoder=encoder, keep=keep)
+    for _ in second.steps():
+        pass
+    before, after = Heads.load(folder), uncalibrated(second)
+    assert after.settings.intents == INTENTS
+    for name in ("intent_weight", "intent_bias", "centroids"):
+        old, new = getattr(before, name), getattr(after, name)
+        assert [intent for place, intent in enumerate(INTENTS) if (old[place] == new[place]).all()] == ["thank"]
+    assert (after.prototypes[-1] == before.centroids[INTENTS.index("thank")]).all()
+    forgetting = Trainer(rows, settings=SETTINGS, init=folder, scratch=tmp_path / "c", encoder=encoder)
+    assert "thank" not in forgetting.intents
 
 
 @pytest.mark.parametrize("method", ["lora", "adalora"])

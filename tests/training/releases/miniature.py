@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,8 @@ from nlu.heads import Heads
 from nlu.served import ServedAdapters, prepare
 from training.adapter import Lineage, finish
 from training.dataset import Example, read_examples
+from training.poison import Contradictions
+from training.promote import LABEL_NOTE
 from training.train import Trainer, TrainingSettings
 
 PROJECT = Path(__file__).parents[3]
@@ -101,12 +103,16 @@ def make_miniature(root: Path) -> Miniature:
 def copy_adapter(
     source: Path, target: Path, *, change: Callable[[Heads], Heads] = lambda heads: heads, encoder: str | None = None
 ) -> Path:
-    """Copy an adapter under another name, with other heads if wanted, as whole as any."""
-    shutil.copytree(source, target)
+    """Copy an adapter under another name, with other heads if wanted, as whole as any.
+
+    It says that it learned from no new labels, as one of `train --market` says what there is against its labels.
+    """
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns(LABEL_NOTE))
     change(Heads.load(source)).save(target)
     old = read_manifest(source)
     encoder = encoder or old.encoder
     write_manifest(target, name=target.name, encoder=encoder, method=old.method, training=old.training)
+    (target / LABEL_NOTE).write_text(json.dumps(asdict(Contradictions())), encoding="utf-8")
     return target
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import pickle
 import stat
+import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,11 +25,13 @@ from tests.training.releases.miniature import (
 )
 from training.__main__ import main
 from training.dataset import DatasetError
+from training.gate import Verdict
 from training.outcomes import RefusedError, UnknownReleaseError
-from training.promote import LABEL_NOTE, Candidate, promote
+from training.promote import LABEL_NOTE, Candidate, compare, promote
 from training.release import Lineage, Releases, write_lineage
 
 GERMAN = ADAPTERS_FOLDER / "de-DE"
+WITHIN = 60.0  # seconds, on a machine that is busy with other things
 
 
 def candidate(**changes: object) -> Path:
@@ -87,6 +91,60 @@ def test_labels_that_look_poisoned_are_refused(miniature: Miniature) -> None:
     (adapter / LABEL_NOTE).write_text('{"confident": 1200, "contradicting": 80}', encoding="utf-8")
     with pytest.raises(RefusedError, match=r"labels look poisoned: 80 of 1200 labels \(6.7%\)"):
         promote(Candidate(adapter, "de-DE"), miniature.served())
+
+
+def test_an_adapter_of_unknown_origin_is_refused_unless_its_rows_or_a_reason_are_given(
+    miniature: Miniature, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (candidate() / LABEL_NOTE).unlink()
+    command = ["promote", "--adapter", "candidate", "--market", "de-DE"]
+    assert main(command) == 3
+    assert "learned from is not known here, so its labels cannot be checked: name its rows with --data" in (
+        capsys.readouterr().err
+    )
+    assert releases(miniature).numbers("de-DE") == []
+    Path("rows.csv").write_text("text,intent\nwo ist mein paket,track_order\n", encoding="utf-8")
+    assert main([*command, "--data", "rows.csv"]) == 0
+    assert main([*command, "--force", "--reason", "made on another machine"]) == 0
+    assert "Forced although what it learned from is not known" in capsys.readouterr().err
+
+
+def test_a_rollback_waits_for_no_promotion_which_is_then_compared_with_what_serves(
+    miniature: Miniature, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = promote(Candidate(candidate(), "de-DE"), miniature.served())
+    compared_with: list[str] = []
+
+    def and_meanwhile_a_rollback(candidate: Candidate, name: str, *others: Any) -> Verdict:
+        verdict = compare(candidate, name, *others)
+        compared_with.append(others[2][name].version)
+        if len(compared_with) == 1:
+            rollback = threading.Thread(target=releases(miniature).roll_back, args=("de-DE",), daemon=True)
+            rollback.start()
+            rollback.join(WITHIN)
+            assert not rollback.is_alive()
+        return verdict
+
+    monkeypatch.setattr("training.promote.compare", and_meanwhile_a_rollback)
+    second = promote(Candidate(copy_adapter(Path("candidate"), Path("second")), "de-DE"), miniature.served())
+    assert compared_with == [first.version, read_manifest(GERMAN).version]
+    assert (second.number, second.parent) == (2, 0)
+
+
+def test_lines_of_the_history_that_a_power_failure_left_damaged_are_said_and_set_aside(
+    miniature: Miniature, capsys: pytest.CaptureFixture[str]
+) -> None:
+    promote(Candidate(candidate(), "de-DE"), miniature.served())
+    history = Path("var/releases/de-DE/history.jsonl")
+    whole = history.read_bytes()
+    history.write_bytes(whole + whole[:20])
+    assert [event.action for event in releases(miniature).history("de-DE")] == ["promote"]
+    assert main(["rollback", "--market", "de-DE"]) == 0
+    assert "had 1 damaged lines" in capsys.readouterr().err
+    history.write_bytes(history.read_bytes() + bytes(30))
+    assert promote(Candidate(Path("candidate"), "de-DE"), miniature.served()).number == 2
+    assert [event.action for event in releases(miniature).history("de-DE")] == ["promote", "rollback", "promote"]
+    assert history.with_name("history.damaged").read_bytes() == whole[:20] + b"\n" + bytes(30) + b"\n"
 
 
 def test_an_intent_that_the_dialogue_does_not_know_is_refused_with_what_to_do(miniature: Miniature) -> None:

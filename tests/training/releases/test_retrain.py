@@ -14,12 +14,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 from filelock import FileLock
 from sqlalchemy.engine import Engine
 
 from actions.database import open_engine
 from nlu.adapters import ADAPTERS_FOLDER, read_manifest
 from nlu.releases import Release
+from nlu.served import ServedAdapters
 from tests.training.releases.miniature import INTENTS, PROJECT, Miniature
 from training.answers import score_served
 from training.dataset import DatasetError, Example, read_examples
@@ -229,6 +231,30 @@ def test_what_is_usual_in_a_market_is_not_asked_of_the_labels_that_are_in_doubt(
     assert release is not None
     assert release.gate["labels"]["usual"] == asdict(known)
     assert known.confident > 0
+
+
+def test_an_intent_of_which_no_example_is_left_is_known_and_recognised_as_before(
+    miniature: Miniature, unlabelled: Engine
+) -> None:
+    thanks = [row.text for row in read_examples([Path("training/examples/de.yml")]) if row.intent == "thank"]
+    served = miniature.served()
+    before = answers(served, thanks)
+    for file in Path("training/examples").rglob("*.yml"):
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content["nlu"] = [block for block in content["nlu"] if block["intent"] != "thank"]
+        file.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
+    add_labelled(unlabelled, [row for row in german_messages() if row.intent != "thank"][:60])
+    release = learn(miniature, unlabelled)
+    assert release is not None
+    assert "thank" in release.intents
+    assert before.count("thank") > len(thanks) / 2
+    assert answers(miniature.served(), thanks).count("thank") >= before.count("thank") - 1
+
+
+def answers(served: ServedAdapters, texts: list[str]) -> list[str]:
+    rows = [Example(text, None, None, "de") for text in texts]
+    intents = served["de-DE"].heads.settings.intents
+    return [intents[place] for place in score_served(served["de-DE"], served.embedder, rows).intents.argmax(axis=1)]
 
 
 def test_two_at_once_do_not_collide(miniature: Miniature, engine: Engine) -> None:
