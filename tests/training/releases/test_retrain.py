@@ -140,6 +140,7 @@ def _poisoned(usual: Contradictions) -> object:
     return judge_labels(Contradictions(1200, 90), usual)
 
 
+@pytest.mark.timeout(900)  # two whole trainings, on a machine that may be busy with others
 def test_a_run_killed_in_mid_training_leaves_the_old_release_serving_and_the_next_one_goes_on(
     miniature: Miniature, engine: Engine
 ) -> None:
