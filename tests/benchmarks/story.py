@@ -80,10 +80,10 @@ def run(copy: Path, arguments: Sequence[str]) -> list[str]:
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        encoding="utf-8",
         check=False,
     )
-    printed = [line.split("\r")[-1].rstrip() for line in ended.stdout.split("\n") if line.strip()]
+    # Decoded here, since a text stream would make lines of a bar's states.
+    printed = [line.split("\r")[-1].rstrip() for line in ended.stdout.decode().split("\n") if line.strip()]
     asked = " ".join(f'"{word}"' if " " in word else word for word in arguments)
     code = [f"[{ended.returncode}]"] if ended.returncode else []
     return [f"    $ python -m {asked}", *(f"    {_shortened(line)}" for line in [*printed, *code])]
@@ -93,7 +93,7 @@ def teach_the_dialogue(copy: Path) -> None:
     """Do what the refusal says, as far as promotion asks for it: name the intent in domain.yml."""
     domain = copy / "domain.yml"
     text = domain.read_text(encoding="utf-8")
-    domain.write_text(text.replace("intents:\n", f"intents:\n  - {INTENT}\n", 1), encoding="utf-8")
+    domain.write_text(text.replace("intents:\n", f"intents:\n- {INTENT}\n", 1), encoding="utf-8")
 
 
 def _shortened(line: str) -> str:
