@@ -8,6 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logit
+from scipy.stats import norm
 from sklearn.cluster import KMeans
 from sklearn.linear_model import LogisticRegression
 
@@ -20,7 +22,9 @@ ROWS_FOR_A_LANGUAGE = 60
 ROWS_OUT_OF_SCOPE = 10
 KEPT_IN_SCOPE = 0.95
 OUT_OF_SCOPE_SHARE = 0.35  # of real traffic; how many such rows the validation happens to have says nothing of it
-THRESHOLDS = 0.02, 0.98
+THRESHOLDS = np.linspace(0.02, 0.98, 97)
+CONFIDENCE_FLOOR = 0.005
+BLUR = 1.0  # in log-odds
 SIGNAL_WEIGHTS = 0.25, 1.0, 0.5, 1.0  # where no strangers are there that could tell
 EXAMPLES_A_PROTOTYPE, MOST_PROTOTYPES = 3, 10
 
@@ -149,11 +153,10 @@ def transfer(calibrated: HeadSettings, heads: Heads) -> Heads:
 
 
 def _fit_threshold(heads: Heads, pooled: Floats, examples: Sequence[Example]) -> Heads:
-    """Set the raw confidence below which an answer is rather wrong than right, out-of-scope rows included.
+    """Set the raw confidence below which "out of scope" is the better answer.
 
-    A logistic regression on the log-odds finds it (Platt 1999): with a hundred rows the best of many thresholds tried
-    is mostly luck. Out-of-scope rows weigh as much as they do in real traffic, however many the validation has.
-    Borrowed ones are far from everything and say little of where to stop, so that they only stand in for others.
+    Out-of-scope rows weigh as much as they do in real traffic, however many the validation has. Borrowed ones are far
+    from everything and say little of where to stop, so that they only stand in for others.
     """
     own = [example.intent == OUT_OF_SCOPE and example.source != BORROWED for example in examples]
     enough = sum(own) >= ROWS_OUT_OF_SCOPE
@@ -166,24 +169,30 @@ def _fit_threshold(heads: Heads, pooled: Floats, examples: Sequence[Example]) ->
         return heads
     raw_heads = replace(heads, settings=replace(heads.settings, threshold=0.5))
     scores = raw_heads.score(pooled[rows], [examples[position].language for position in rows])
-    raw = np.clip(scores.confidence, *THRESHOLDS)  # with a threshold of 0.5 the confidence is the raw one
-    names = np.array(heads.settings.intents)[scores.intents.argmax(axis=1)]
+    raw = scores.confidence  # with a threshold of 0.5 the confidence is the raw one
     truth = np.array([examples[position].intent for position in rows])
-    outside, right = truth == OUT_OF_SCOPE, names == truth
-    if ROWS_OUT_OF_SCOPE <= outside.sum() < len(outside) and right.any():
+    outside = truth == OUT_OF_SCOPE
+    if ROWS_OUT_OF_SCOPE <= outside.sum() < len(outside):
+        right = np.array(heads.settings.intents)[scores.intents.argmax(axis=1)] == truth
         shares = OUT_OF_SCOPE_SHARE / outside.mean(), (1 - OUT_OF_SCOPE_SHARE) / (1 - outside.mean())
-        threshold = _even(raw, right, np.where(outside, *shares))
+        threshold = _best_threshold(raw, right, outside, np.where(outside, *shares))
     else:
-        threshold = float(np.quantile(raw, 1 - KEPT_IN_SCOPE))
-    return replace(heads, settings=replace(heads.settings, threshold=float(np.clip(threshold, *THRESHOLDS))))
+        threshold = float(np.clip(np.quantile(raw, 1 - KEPT_IN_SCOPE), THRESHOLDS[0], THRESHOLDS[-1]))
+    return replace(heads, settings=replace(heads.settings, threshold=threshold))
 
 
-def _even(confidence: Floats, right: NDArray[np.bool_], weights: Floats) -> float:
-    """Return the confidence at which an answer is as often right as wrong; the lowest if it tells nothing."""
-    log_odds = np.log(confidence / (1 - confidence))[:, None]
-    model = LogisticRegression().fit(log_odds, right, sample_weight=weights)
-    slope = float(model.coef_[0, 0])
-    return float(1 / (1 + np.exp(model.intercept_[0] / slope))) if slope > 0 else THRESHOLDS[0]
+def _best_threshold(
+    raw: Floats, right: NDArray[np.bool_], outside: NDArray[np.bool_], weights: NDArray[np.float64]
+) -> float:
+    """Return the threshold with the most right decisions, where each row [N] stands for many around it.
+
+    With a hundred rows the best of a hundred thresholds is mostly luck: so a row's log-odds are blurred by a normal
+    distribution (kernel smoothing).
+    """
+    log_odds = logit(np.clip(raw, CONFIDENCE_FLOOR, 1 - CONFIDENCE_FLOOR))
+    kept = norm.cdf((log_odds[:, None] - logit(THRESHOLDS)) / BLUR)
+    gained = weights[:, None] * (kept * right[:, None] + (1 - kept) * outside[:, None])
+    return float(THRESHOLDS[gained.sum(axis=0).argmax()])
 
 
 def _index(labels: Sequence[str], label: str | None) -> int:

@@ -1,4 +1,4 @@
-"""The threshold: where an answer is as often right as wrong, whatever the validation's share of strangers."""
+"""The threshold, which neither luck nor the validation's share of strangers sets; the signs of out-of-scope."""
 
 from __future__ import annotations
 
