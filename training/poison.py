@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import betabinom  # type: ignore[import-untyped]
+from scipy.stats import betabinom
 
 from nlu.heads import Scores
 from training.dataset import Example
