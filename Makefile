@@ -34,6 +34,7 @@ bench: install $(VENV)/installed-dev   ## speed, durability, channels; writes do
 bench-quality: install $(VENV)/installed-dev   ## what is understood how well; HOURS=n stops in time
 	$(BIN)/python -m tests.benchmarks.quality $(if $(HOURS),--hours $(HOURS))
 	$(BIN)/python -m tests.benchmarks.retraining
+	$(BIN)/python -m tests.benchmarks.ablation $(if $(HOURS),--hours $(HOURS))
 
 adapters: install ## train the shipped adapters again (hours)
 	$(BIN)/python -m training adapters
