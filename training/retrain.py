@@ -48,7 +48,7 @@ from training.train import Trainer, TrainingSettings
 STATE = "state.json"
 CANDIDATE = "candidate"
 PROGRESS = "progress"
-# Part of the way is taken back: without that, a market's adapter forgot other markets' languages, and the gate refused it.
+# Part of the way is taken back: without that, other markets' languages were forgotten, and the gate refused.
 CLOSE_TO_THE_PARENT = TrainingSettings(learning_rate=4e-4, hold=0.005, replay_share=0.5, way_back=0.3)
 
 
