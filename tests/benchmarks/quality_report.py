@@ -34,7 +34,7 @@ def write_report(tasks: Sequence[Task], results: Sequence[Result]) -> None:
         "",
         "`make bench-quality`: everything trained and measured here, on the same rows. Mean of three seeds ± their",
         "standard deviation; one seed with the 95% bootstrap interval where a run takes ten minutes or more, or the",
-        "others have not run yet. The thresholds are each system's own, found without the test rows; – is not run (yet).",
+        "others have not run yet. Thresholds are each system's own, found without the test rows; – is not run (yet).",
         "",
         f"| {' | '.join(header)} |",
         "|---" * len(header) + "|",
