@@ -25,7 +25,7 @@ OUT_OF_SCOPE_SHARE = 0.35  # of real traffic; how many such rows the validation 
 THRESHOLDS = np.linspace(0.02, 0.98, 97)
 CONFIDENCE_FLOOR = 0.005
 BLUR = 1.0  # in log-odds
-SIGNAL_WEIGHTS = 0.25, 1.0, 0.5, 1.0  # where no strangers are there that could tell
+SIGNAL_WEIGHTS = 0.25, 1.0, 0.5, 1.0  # where no real strangers are there that could tell
 EXAMPLES_A_PROTOTYPE, MOST_PROTOTYPES = 3, 10
 
 
@@ -110,7 +110,6 @@ def _fit_out_of_scope(heads: Heads, pooled: Floats, examples: Sequence[Example])
         return heads
     signals = heads.signals(pooled[rows], heads.intent_logits(pooled[rows]))
     outside = np.array([examples[position].intent == OUT_OF_SCOPE for position in rows])
-    strange = outside & np.array([examples[position].source != BORROWED for position in rows])
     if outside.all():
         return heads
     mean, scale = signals[~outside].mean(axis=0), np.maximum(signals[~outside].std(axis=0), 1e-3)
@@ -118,8 +117,9 @@ def _fit_out_of_scope(heads: Heads, pooled: Floats, examples: Sequence[Example])
     if min(outside.sum(), (~outside).sum()) < ROWS_OUT_OF_SCOPE:
         weights = np.array(SIGNAL_WEIGHTS)
         bias = -float(np.quantile(standard[~outside] @ weights, KEPT_IN_SCOPE))
-    elif strange.sum() < ROWS_OUT_OF_SCOPE:
-        # Borrowed rows are told by any signal: which of them tells real strangers, they do not know.
+    elif any(example.source == BORROWED for example in examples):
+        # None of these rows is a real customer's: borrowed ones are told by any signal, and those of some intents that
+        # were left out are too few to weigh four.
         model = LogisticRegression(class_weight="balanced").fit(standard @ np.array([SIGNAL_WEIGHTS]).T, outside)
         weights, bias = model.coef_[0, 0] * np.array(SIGNAL_WEIGHTS), float(model.intercept_[0])
     else:
