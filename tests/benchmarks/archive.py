@@ -20,6 +20,7 @@ from pathlib import Path
 
 import psutil
 
+from tests.benchmarks.apart import environment_in
 from tests.benchmarks.marked_report import REPORT, machine, write_between_marks
 from tests.benchmarks.turns import memory_of
 from training.dataset import read_examples
@@ -64,11 +65,10 @@ def take_in(messages: int) -> Taken:
     with tempfile.TemporaryDirectory(prefix="polydesk-archive-") as folder:
         archive = Path(folder) / "archive.jsonl"
         write_archive(archive, messages)
-        environment = {**os.environ, "DATABASE_URL": f"sqlite:///{folder}/polydesk.db"}
         command = [sys.executable, "-m", "training", "ingest", str(archive), "--format", "jsonl", "--market", "en-US"]
         began = time.perf_counter()
         with (Path(folder) / "out.json").open("w+") as output:
-            process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.DEVNULL)
+            process = subprocess.Popen(command, env=environment_in(folder), stdout=output, stderr=subprocess.DEVNULL)
             memory = _highest_memory(process)
             seconds = time.perf_counter() - began
             output.seek(0)

@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from nlu.markets import load_markets
+from tests.benchmarks.apart import environment_in
 from tests.benchmarks.marked_report import REPORT, machine, write_between_marks
 from training.commands import OWN_EXAMPLES
 from training.dataset import read_examples
@@ -38,8 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="polydesk-retraining-") as folder:
         archive, load = Path(folder) / "archive.csv", os.getloadavg()[0]
         write_archive(archive, options.market, options.messages)
-        environment = {**os.environ, "POLYDESK_VAR": folder, "POLYDESK_RELEASES": f"{folder}/releases"}
-        environment["DATABASE_URL"] = f"sqlite:///{folder}/polydesk.db"
+        environment = environment_in(folder)
         market = ["--market", options.market]
         taken_in, _ = _timed(["ingest", str(archive), "--format", "csv", *market], environment)
         seconds, code = _timed(["retrain", *market], environment)

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.benchmarks.apart import environment_in
 from tests.benchmarks.marked_report import machine, write_between_marks
 
 DOCUMENT = Path("docs/retraining.md")
@@ -73,11 +74,10 @@ def told(copy: Path) -> Iterator[tuple[str, list[str]]]:
 
 def run(copy: Path, arguments: Sequence[str]) -> list[str]:
     """Run a command and return it with what it printed; of a progress bar its end."""
-    environment = {**os.environ, "COLUMNS": "100"}
     ended = subprocess.run(
         [sys.executable, "-m", *arguments],
         cwd=copy,
-        env=environment,
+        env={**environment_in(copy / "var"), "COLUMNS": "100"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         check=False,
