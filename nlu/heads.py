@@ -102,7 +102,7 @@ class Heads:
         odds = logits[:, -1] - energy if self.settings.has_out_of_scope_row else np.zeros_like(energy)
         nearest = (unit(pooled) @ unit(self.centroids).T).max(axis=1, initial=-1.0)
         # Less the large part that all vectors share: beside it the differences between neighbours are small.
-        centre = self.centroids.mean(axis=0) if len(self.prototypes) else 0.0
+        centre = self.centroids.mean(axis=0)
         neighbour = (unit(pooled - centre) @ unit(self.prototypes - centre).T).max(axis=1, initial=-1.0)
         return np.asarray(np.stack([odds, -energy, -nearest, -neighbour], axis=1), dtype=np.float32)
 

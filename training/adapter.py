@@ -68,9 +68,7 @@ def uncalibrated(trainer: Trainer) -> Heads:
     nothing = np.zeros((0, network.intent.in_features), dtype=np.float32)
     pooled = pool(network.body, trainer.tokenizer, [example.text for example in labelled]) if labelled else nothing
     settings = HeadSettings(trainer.intents, trainer.sentiments, trainer.has_out_of_scope)
-    means = np.zeros((len(trainer.intents), network.intent.in_features), dtype=np.float32)
-    if labelled:
-        means = centroids(pooled, labelled, trainer.intents)
+    means = centroids(pooled, labelled, trainer.intents)
     several = prototypes(pooled, labelled, trainer.intents)
     if trainer.kept:
         means[[trainer.intents.index(name) for name in trainer.kept.names]] = trainer.kept.centroids

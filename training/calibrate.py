@@ -31,9 +31,12 @@ EXAMPLES_A_PROTOTYPE, MOST_PROTOTYPES = 3, 10
 
 def centroids(pooled: Floats, examples: Sequence[Example], intents: Sequence[str]) -> Floats:
     """Return the mean pooled vector of each intent [intents, hidden]; zeros where an intent has no example."""
-    labels = np.array([example.intent or "" for example in examples])
-    means = [pooled[labels == intent].mean(axis=0) if (labels == intent).any() else 0 * pooled[0] for intent in intents]
-    return np.stack(means) if means else np.zeros((0, pooled.shape[1]), dtype=np.float32)
+    labels = _intents_of(examples)
+    means = np.zeros((len(intents), pooled.shape[1]), dtype=np.float32)
+    for place, intent in enumerate(intents):
+        if (labels == intent).any():
+            means[place] = pooled[labels == intent].mean(axis=0)
+    return means
 
 
 def prototypes(pooled: Floats, examples: Sequence[Example], intents: Sequence[str]) -> Floats:
@@ -41,7 +44,7 @@ def prototypes(pooled: Floats, examples: Sequence[Example], intents: Sequence[st
 
     An intent's messages lie in several places, and its mean may lie in none of them.
     """
-    labels = np.array([example.intent or "" for example in examples])
+    labels = _intents_of(examples)
     means = [np.zeros((0, pooled.shape[1]), dtype=np.float32)]
     for intent in intents:
         own = pooled[labels == intent]
@@ -117,14 +120,13 @@ def _fit_out_of_scope(heads: Heads, pooled: Floats, examples: Sequence[Example])
     if min(outside.sum(), (~outside).sum()) < ROWS_OUT_OF_SCOPE:
         weights = np.array(SIGNAL_WEIGHTS)
         bias = -float(np.quantile(standard[~outside] @ weights, KEPT_IN_SCOPE))
-    elif any(example.source == BORROWED for example in examples):
-        # None of these rows is a real customer's: borrowed ones are told by any signal, and those of some intents that
-        # were left out are too few to weigh four.
-        model = LogisticRegression(class_weight="balanced").fit(standard @ np.array([SIGNAL_WEIGHTS]).T, outside)
-        weights, bias = model.coef_[0, 0] * np.array(SIGNAL_WEIGHTS), float(model.intercept_[0])
     else:
-        model = LogisticRegression(class_weight="balanced").fit(standard, outside)
-        weights, bias = model.coef_[0], float(model.intercept_[0])
+        # Where some are borrowed, none of these rows is a real customer's: borrowed ones are told by any signal, and
+        # those of some intents that were left out are too few to weigh four.
+        borrowed = any(example.source == BORROWED for example in examples)
+        joined = np.array([SIGNAL_WEIGHTS]).T if borrowed else np.eye(len(SIGNAL_WEIGHTS))
+        model = LogisticRegression(class_weight="balanced").fit(standard @ joined, outside)
+        weights, bias = joined @ model.coef_[0], float(model.intercept_[0])
     settings = replace(
         heads.settings,
         signal_mean=tuple(map(float, mean)),
@@ -193,6 +195,10 @@ def _best_threshold(
     kept = norm.cdf((log_odds[:, None] - logit(THRESHOLDS)) / BLUR)
     gained = weights[:, None] * (kept * right[:, None] + (1 - kept) * outside[:, None])
     return float(THRESHOLDS[gained.sum(axis=0).argmax()])
+
+
+def _intents_of(examples: Sequence[Example]) -> NDArray[np.str_]:
+    return np.array([example.intent or "" for example in examples], dtype=np.str_)
 
 
 def _index(labels: Sequence[str], label: str | None) -> int:

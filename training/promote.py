@@ -51,7 +51,7 @@ def promote(candidate: Candidate, served: ServedAdapters) -> Release:
     What serves may change while both are measured, which takes minutes: then the candidate is compared anew.
     """
     name = adapter_name(candidate.market)
-    refuse_unknown_origin(candidate, name)
+    _refuse_unknown_origin(candidate, name)
     manifest = read_manifest(candidate.adapter, encoder=served.fingerprint)
     refuse_unknown_intents(Heads.load(candidate.adapter).settings.intents)
     releases = Releases(served.fingerprint, folder=served.releases)
@@ -134,7 +134,7 @@ def refuse_unknown_intents(intents: Collection[str]) -> None:
         )
 
 
-def refuse_unknown_origin(candidate: Candidate, name: str) -> None:
+def _refuse_unknown_origin(candidate: Candidate, name: str) -> None:
     """Raise `RefusedError` if nobody can say whether the candidate's labels look poisoned, and no reason forces it."""
     is_known = candidate.learned is not None or (candidate.adapter / LABEL_NOTE).exists()
     if not is_known and not candidate.reason:

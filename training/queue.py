@@ -22,7 +22,16 @@ from bot.tables import messages, ratings, replies
 from training.duplicates import plain_letters
 from training.labels import Label, give_label
 from training.scores import Scored, Scorer
-from training.tables import CUSTOMER, DESK_AGENT, labels, review_scores, review_skips, transcript_messages, transcripts
+from training.tables import (
+    CUSTOMER,
+    DESK_AGENT,
+    OWN,
+    labels,
+    review_scores,
+    review_skips,
+    transcript_messages,
+    transcripts,
+)
 
 THUMB_DOWN = "thumb down"
 CORRECTED = "corrected by an agent"
@@ -96,7 +105,7 @@ def take_over_corrections(engine: Engine, market: str) -> int:
             transcript_messages.c.release,
         )
         .select_from(joined)
-        .where(transcripts.c.source == "own", transcripts.c.market == market, transcript_messages.c.speaker == CUSTOMER)
+        .where(transcripts.c.source == OWN, transcripts.c.market == market, transcript_messages.c.speaker == CUSTOMER)
         .order_by(corrections.c.id)
     )
     with reading(engine) as session:

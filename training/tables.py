@@ -22,6 +22,7 @@ from sqlalchemy import (
 from actions.database import UtcDateTime, metadata
 
 CUSTOMER, BOT, AGENT = "customer", "bot", "agent"  # who speaks
+OWN = "own"  # the source of the bot's own conversations
 PERSON, DESK_AGENT, FILE = "person", "agent", "file"  # where a label comes from
 
 transcripts = Table(

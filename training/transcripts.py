@@ -28,6 +28,7 @@ from training.disk import needing_room
 from training.formats import ArchiveError, Record, Rejected, Talk, chatwoot, own, rasa, rows, zendesk
 from training.redact import redact
 from training.store import Store, TranscriptMessage
+from training.tables import OWN
 
 READERS: dict[str, Callable[[BinaryIO], Iterator[Record]]] = {
     "chatwoot": chatwoot.read,
@@ -40,7 +41,6 @@ BATCH = 500
 SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,19}")
 LANGUAGE_CODE = re.compile(r"([A-Za-z]{2})(?:[-_].*)?")
 STATED = "stated in the archive"
-OWN = "own"
 SAID_IN_WORDS = ("clashes", "moved")
 DISK_FULL = "What was taken in before that stays, whole; the same command takes in the rest."
 
@@ -120,7 +120,7 @@ def ingest(
     ]
     if elsewhere and not move and source != OWN:
         raise ArchiveError(_which_way(elsewhere, source=source, market=market))
-    moves = bool(elsewhere) if source == OWN else move
+    moves = move or bool(elsewhere)
     done = Ingested(without_consent=sum(reason is None for reason in allowed.values()))
     detector = LanguageDetector(load_markets().languages)
     batch: list[TranscriptMessage] = []
