@@ -8,14 +8,14 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logit
+from scipy.special import expit, logit
 from scipy.stats import norm
 from sklearn.cluster import KMeans
 from sklearn.linear_model import LogisticRegression
 
 from nlu.heads import Floats, Heads, HeadSettings, softmax
 from training.dataset import OUT_OF_SCOPE, Example
-from training.outliers import BORROWED
+from training.outliers import BORROWED, LEFT_OUT
 
 TEMPERATURES = np.geomspace(0.25, 4.0, 41)
 ROWS_FOR_A_LANGUAGE = 60
@@ -25,6 +25,7 @@ OUT_OF_SCOPE_SHARE = 0.35  # of real traffic; how many such rows the validation 
 THRESHOLDS = np.linspace(0.02, 0.98, 97)
 CONFIDENCE_FLOOR = 0.005
 BLUR = 1.0  # in log-odds
+USUAL_THRESHOLD, ROWS_OF_THE_USUAL = 0.4, 60
 SIGNAL_WEIGHTS = 0.25, 1.0, 0.5, 1.0  # where no real strangers are there that could tell
 EXAMPLES_A_PROTOTYPE, MOST_PROTOTYPES = 3, 10
 
@@ -121,10 +122,10 @@ def _fit_out_of_scope(heads: Heads, pooled: Floats, examples: Sequence[Example])
         weights = np.array(SIGNAL_WEIGHTS)
         bias = -float(np.quantile(standard[~outside] @ weights, KEPT_IN_SCOPE))
     else:
-        # Where some are borrowed, none of these rows is a real customer's: borrowed ones are told by any signal, and
-        # those of some intents that were left out are too few to weigh four.
-        borrowed = any(example.source == BORROWED for example in examples)
-        joined = np.array([SIGNAL_WEIGHTS]).T if borrowed else np.eye(len(SIGNAL_WEIGHTS))
+        # Stand-ins tell little of the four signals' weights: borrowed strangers are told by any of them, and those of
+        # some intents that were left out are too few.
+        stood_in = any(example.source in (BORROWED, LEFT_OUT) for example in examples)
+        joined = np.array([SIGNAL_WEIGHTS]).T if stood_in else np.eye(len(SIGNAL_WEIGHTS))
         model = LogisticRegression(class_weight="balanced").fit(standard @ joined, outside)
         weights, bias = joined @ model.coef_[0], float(model.intercept_[0])
     settings = replace(
@@ -177,7 +178,7 @@ def _fit_threshold(heads: Heads, pooled: Floats, examples: Sequence[Example]) ->
     if ROWS_OUT_OF_SCOPE <= outside.sum() < len(outside):
         right = np.array(heads.settings.intents)[scores.intents.argmax(axis=1)] == truth
         shares = OUT_OF_SCOPE_SHARE / outside.mean(), (1 - OUT_OF_SCOPE_SHARE) / (1 - outside.mean())
-        threshold = _best_threshold(raw, right, outside, np.where(outside, *shares))
+        threshold = _near_the_usual(_best_threshold(raw, right, outside, np.where(outside, *shares)), len(rows))
     else:
         threshold = float(np.clip(np.quantile(raw, 1 - KEPT_IN_SCOPE), THRESHOLDS[0], THRESHOLDS[-1]))
     return replace(heads, settings=replace(heads.settings, threshold=threshold))
@@ -195,6 +196,12 @@ def _best_threshold(
     kept = norm.cdf((log_odds[:, None] - logit(THRESHOLDS)) / BLUR)
     gained = weights[:, None] * (kept * right[:, None] + (1 - kept) * outside[:, None])
     return float(THRESHOLDS[gained.sum(axis=0).argmax()])
+
+
+def _near_the_usual(threshold: float, rows: int) -> float:
+    """Return the mean log-odds of a threshold and the usual one, which weighs as much as some rows do (shrinkage)."""
+    own = rows / (rows + ROWS_OF_THE_USUAL)
+    return float(expit(own * logit(threshold) + (1 - own) * logit(USUAL_THRESHOLD)))
 
 
 def _intents_of(examples: Sequence[Example]) -> NDArray[np.str_]:

@@ -21,7 +21,7 @@ from training.adapter import Calibrated, calibrated, uncalibrated
 from training.calibrate import transfer
 from training.dataset import OUT_OF_SCOPE, Example, labels_of, split
 from training.model import Tokenizer, load_encoder
-from training.outliers import borrow_outliers
+from training.outliers import LEFT_OUT, borrow_outliers
 from training.predict import pool
 from training.probe import probe_heads
 from training.train import Trainer, TrainingSettings
@@ -99,7 +99,7 @@ def _fit(
         trainer = make([*training, *shown], "fit", validation)
         run(trainer, "training")
         return trainer, calibrated(trainer, [*validation, *kept])
-    rows, unseen = _left_out(plan.training, settings.seed, leave_intents=bool(borrowed))
+    rows, unseen = _left_out(plan.training, settings.seed)
     first = make([*rows, *shown], "calibration")
     run(first, "calibrating")
     measured = calibrated(first, [*unseen, *kept])
@@ -153,8 +153,7 @@ def _spoken(label: str) -> str:
 
 def _borrowed(plan: Plan, seed: int) -> list[Example]:
     intents, _ = labels_of(plan.training)
-    has_own = any(example.intent == OUT_OF_SCOPE for example in plan.training)
-    if has_own or len(intents) < 2 or not plan.others:
+    if _has_strangers(plan.training) or len(intents) < 2 or not plan.others:
         return []
     labelled = [example for example in plan.training if example.intent]
     wanted = min(BORROWED_AT_MOST, round(BORROWED_SHARE * len(labelled)))
@@ -164,25 +163,29 @@ def _borrowed(plan: Plan, seed: int) -> list[Example]:
     return borrow_outliers(labelled, plan.others, embed, wanted=wanted, seed=seed)
 
 
+def _has_strangers(examples: Sequence[Example]) -> bool:
+    return any(example.intent == OUT_OF_SCOPE for example in examples)
+
+
 def _halves(rows: Sequence[Example], seed: int) -> tuple[list[Example], list[Example]]:
     chance = random.Random(seed)  # noqa: S311 - not for secrets
     mixed = chance.sample(list(rows), len(rows))
     return mixed[: len(mixed) // 2], mixed[len(mixed) // 2 :]
 
 
-def _left_out(
-    examples: Sequence[Example], seed: int, *, leave_intents: bool
-) -> tuple[list[Example], list[Example]]:
-    """Split into rows to train on and rows to calibrate on, where those of left-out intents are out-of-scope."""
+def _left_out(examples: Sequence[Example], seed: int) -> tuple[list[Example], list[Example]]:
+    """Split into rows to train on and rows to calibrate on, where those of left-out intents are out-of-scope; with
+    strangers of its own, a set leaves no intents out."""
     training, unseen = split(examples, share=CALIBRATION_SHARE, seed=seed)
     if not unseen:  # so few that none can be spared
         return list(examples), list(examples)
     intents, _ = labels_of(examples)
-    if not leave_intents or len(intents) < INTENTS_TO_LEAVE_OUT:
+    if _has_strangers(examples) or len(intents) < INTENTS_TO_LEAVE_OUT:
         return training, unseen
     chance = random.Random(seed)  # noqa: S311 - not for secrets
     left = set(chance.sample(list(intents), round(LEFT_OUT_INTENTS * len(intents))))
-    strange = [replace(row, intent=OUT_OF_SCOPE) for row in [*training, *unseen] if row.intent in left]
+    gone = [row for row in [*training, *unseen] if row.intent in left]
+    strange = [replace(row, intent=OUT_OF_SCOPE, source=LEFT_OUT) for row in gone]
     known = [row for row in unseen if row.intent not in left]
     if not known:
         return training, unseen

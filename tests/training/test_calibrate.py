@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nlu.heads import Floats, Heads, HeadSettings
-from training.calibrate import calibrate, prototypes
+from training.calibrate import USUAL_THRESHOLD, calibrate, prototypes
 from training.dataset import OUT_OF_SCOPE, Example
 from training.outliers import BORROWED
 
@@ -64,6 +64,14 @@ def test_small_samples_of_the_same_messages_give_about_the_same_threshold() -> N
         for seed in range(20)
     ]
     assert np.std(found) < 0.1
+
+
+def test_few_rows_stay_near_the_usual_threshold_and_many_set_their_own() -> None:
+    parts = messages(40, KNOWN, seed=1), messages(40, 2.5, OUT_OF_SCOPE, seed=2)
+    same = [(vectors.repeat(100, axis=0), [row for row in rows for _ in range(100)]) for vectors, rows in parts]
+    own = threshold(*same)
+    assert abs(own - USUAL_THRESHOLD) > 0.1
+    assert abs(threshold(*parts) - USUAL_THRESHOLD) < 0.8 * abs(own - USUAL_THRESHOLD)
 
 
 def test_the_share_of_strangers_in_the_validation_does_not_set_the_threshold() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 
-from nlu.heads import Floats
 from tests.training.small import EXAMPLES, SETTINGS, encoder_in_use, weights
 from training import fit as fit_module
 from training import train as train_module
@@ -19,7 +17,7 @@ from training.adapter import Calibrated, Lineage, write_adapter
 from training.checkpoint import SaveEvery
 from training.dataset import OUT_OF_SCOPE, Example, read_examples
 from training.fit import FEW_ROWS, Plan, begin, fit, label_names, settings_for
-from training.outliers import BORROWED, borrow_outliers
+from training.outliers import BORROWED, LEFT_OUT, Embed
 from training.predict import pool
 from training.train import Trainer
 
@@ -73,10 +71,17 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
     return spy
 
 
+def borrow_any(
+    examples: Sequence[Example], pool: Sequence[Example], embed: Embed, *, wanted: int, seed: int
+) -> list[Example]:
+    """Borrow the first of the pool: `tests/training/test_outliers.py` looks at which are borrowed."""
+    return [replace(row, intent=OUT_OF_SCOPE, sentiment=None, source=BORROWED) for row in pool[:wanted]]
+
+
 @pytest.fixture
 def plan(monkeypatch: pytest.MonkeyPatch) -> Plan:
-    """Give rows of six intents, and of all the others to borrow from, none of which counts as near."""
-    monkeypatch.setattr("training.outliers._near_limit", lambda vectors, labels: 2.0)
+    """Give rows of six intents, and of all the others to borrow from, none of which counts as covered."""
+    monkeypatch.setattr(fit_module, "borrow_outliers", borrow_any)
     found = read_examples([EXAMPLES / "de.yml"])
     own = [row for intent in INTENTS for row in [row for row in found if row.intent == intent][:ROWS_AN_INTENT]]
     others = [row for row in found if row.intent not in (*INTENTS, OUT_OF_SCOPE)][:100]
@@ -154,6 +159,15 @@ def test_rows_with_their_own_out_of_scope_borrow_none(plan: Plan, tmp_path: Path
     assert not [row for row in trainer.examples if row.source == BORROWED]
 
 
+def test_where_nothing_can_be_borrowed_left_out_intents_still_stand_for_strangers(
+    plan: Plan, seen: Seen, tmp_path: Path
+) -> None:
+    trainer, result = fit(replace(plan, others=()), QUICK, init=None, scratch=tmp_path, run=Runs())
+    assert not trainer.has_out_of_scope
+    assert {row.source for row in seen.rows if row.intent == OUT_OF_SCOPE} == {LEFT_OUT}
+    assert result.heads.settings.out_of_scope_weights[-1] > 0
+
+
 def test_settings_suit_the_number_of_rows() -> None:
     few, more, many = settings_for(20), settings_for(FEW_ROWS), settings_for(FEW_ROWS + 1)
     assert few.epochs > more.epochs
@@ -209,47 +223,6 @@ def _right(trainer: Trainer) -> float:
         found = trainer.network.intent(pooled).argmax(dim=1).tolist()
     right = [trainer.intents[place] == row.intent for place, row in zip(found, trainer.examples, strict=True)]
     return sum(right) / len(right)
-
-
-def _embed(texts: Sequence[str]) -> Floats:
-    """Place a text on the circle by the angle that it ends with."""
-    angles = np.radians([float(text.split()[-1]) for text in texts])
-    return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
-
-
-def _at(label: str, angles: Sequence[int]) -> list[Example]:
-    return [Example(f"{label} {angle}", label, "neutral", "de") for angle in angles]
-
-
-OWN = [*_at("mine", range(0, 20, 2)), *_at("yours", range(120, 140, 2))]
-
-
-def test_borrowed_rows_near_the_sets_own_and_intents_of_which_many_are_near_are_left_out() -> None:
-    far, shared = _at("far", range(240, 280, 2)), _at("shared", [5, 125, 300, 302])
-    partly = _at("partly", [11, *range(200, 240, 2)])
-    rows = borrow_outliers(OWN, [*far, *shared, *partly], _embed, wanted=100, seed=0)
-    assert Counter(row.text.split()[0] for row in rows) == {"far": len(far), "partly": len(partly) - 1}
-    assert {(row.intent, row.sentiment, row.source) for row in rows} == {(OUT_OF_SCOPE, None, BORROWED)}
-
-
-def test_no_more_are_borrowed_than_wanted_and_the_same_again() -> None:
-    far = _at("far", range(200, 300))
-    rows = borrow_outliers(OWN, far, _embed, wanted=7, seed=3)
-    assert len(set(rows)) == 7
-    assert rows == borrow_outliers(OWN, far, _embed, wanted=7, seed=3)
-    assert rows != borrow_outliers(OWN, far, _embed, wanted=7, seed=4)
-
-
-def test_of_a_large_pool_a_part_is_looked_at_that_holds_enough() -> None:
-    embedded: list[str] = []
-
-    def embed(texts: Sequence[str]) -> Floats:
-        embedded.extend(texts)
-        return _embed(texts)
-
-    pool = [row for angle in range(200, 260) for row in _at("far", [angle] * 500)]
-    assert len(borrow_outliers(OWN, pool, embed, wanted=500, seed=0)) == 500
-    assert len(embedded) < len(pool) / 10
 
 
 def test_an_intent_that_the_earlier_adapter_lacks_begins_with_what_tells_it_apart(tmp_path: Path) -> None:
