@@ -53,14 +53,14 @@ def _against_full(tasks: Sequence[Task], results: Sequence[Result]) -> list[str]
     """Return how the adapter stands to the training of all weights, where both were measured with the same seeds."""
     lines = []
     for task in tasks:
-        measure = next(iter(task.measures))
         ours = {run.seed: run for run in _runs(task, "ours", results)}
         full = {run.seed: run for run in _runs(task, "full", results)}
         both = sorted(ours.keys() & full.keys())
         if both:
-            gap = statistics.mean(ours[seed].figures[measure][0] - full[seed].figures[measure][0] for seed in both)
             time = sum(ours[seed].seconds for seed in both) / sum(full[seed].seconds for seed in both)
-            lines.append(f"| {task.title} | {measure} | {gap:+.1f} | {time:.1f} |")
+            for measure in task.measures:
+                gap = statistics.mean(ours[seed].figures[measure][0] - full[seed].figures[measure][0] for seed in both)
+                lines.append(f"| {task.title} | {measure} | {gap:+.1f} | {time:.1f} |")
     if not lines:
         return []
     return [
