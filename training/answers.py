@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nlu.classifier import Classifier, Embedder
 from nlu.heads import HeadSettings, Scores
-from training.dataset import OUT_OF_SCOPE, Example
+from training.dataset import OUT_OF_SCOPE, Example, intents_of
 
 DECISION = 0.5  # the confidence at an adapter's own threshold (nlu/heads.py)
 
@@ -57,7 +57,7 @@ class Truth:
         """Read the labels of examples."""
         return cls(
             languages=np.array([example.language for example in examples], dtype=str),
-            intents=np.array([example.intent or "" for example in examples], dtype=str),
+            intents=intents_of(examples),
             sentiments=np.array([example.sentiment or "" for example in examples], dtype=str),
         )
 

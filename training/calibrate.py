@@ -14,7 +14,7 @@ from sklearn.cluster import KMeans
 from sklearn.linear_model import LogisticRegression
 
 from nlu.heads import Floats, Heads, HeadSettings, softmax
-from training.dataset import OUT_OF_SCOPE, Example
+from training.dataset import OUT_OF_SCOPE, Example, intents_of
 from training.outliers import BORROWED, LEFT_OUT
 
 TEMPERATURES = np.geomspace(0.25, 4.0, 41)
@@ -32,7 +32,7 @@ EXAMPLES_A_PROTOTYPE, MOST_PROTOTYPES = 3, 10
 
 def centroids(pooled: Floats, examples: Sequence[Example], intents: Sequence[str]) -> Floats:
     """Return the mean pooled vector of each intent [intents, hidden]; zeros where an intent has no example."""
-    labels = _intents_of(examples)
+    labels = intents_of(examples)
     means = np.zeros((len(intents), pooled.shape[1]), dtype=np.float32)
     for place, intent in enumerate(intents):
         if (labels == intent).any():
@@ -45,7 +45,7 @@ def prototypes(pooled: Floats, examples: Sequence[Example], intents: Sequence[st
 
     An intent's messages lie in several places, and its mean may lie in none of them.
     """
-    labels = _intents_of(examples)
+    labels = intents_of(examples)
     means = [np.zeros((0, pooled.shape[1]), dtype=np.float32)]
     for intent in intents:
         own = pooled[labels == intent]
@@ -202,10 +202,6 @@ def _near_the_usual(threshold: float, rows: int) -> float:
     """Return the mean log-odds of a threshold and the usual one, which weighs as much as some rows do (shrinkage)."""
     own = rows / (rows + ROWS_OF_THE_USUAL)
     return float(expit(own * logit(threshold) + (1 - own) * logit(USUAL_THRESHOLD)))
-
-
-def _intents_of(examples: Sequence[Example]) -> NDArray[np.str_]:
-    return np.array([example.intent or "" for example in examples], dtype=np.str_)
 
 
 def _index(labels: Sequence[str], label: str | None) -> int:

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 OUT_OF_SCOPE = "out_of_scope"
 SENTIMENTS = ("negative", "neutral", "positive")
@@ -128,6 +130,16 @@ def labels_of(examples: Sequence[Example]) -> tuple[tuple[str, ...], tuple[str, 
     intents = {example.intent for example in examples if example.intent and example.intent != OUT_OF_SCOPE}
     sentiments = {example.sentiment for example in examples if example.sentiment}
     return tuple(sorted(intents)), tuple(label for label in SENTIMENTS if label in sentiments)
+
+
+def intents_of(examples: Sequence[Example]) -> NDArray[np.str_]:
+    """Return each row's intent [N], "" where it has none."""
+    return np.array([example.intent or "" for example in examples], dtype=np.str_)
+
+
+def has_out_of_scope(examples: Sequence[Example]) -> bool:
+    """Say whether any row is labelled out-of-scope."""
+    return any(example.intent == OUT_OF_SCOPE for example in examples)
 
 
 def first_of_each_intent(examples: Sequence[Example], at_most: int) -> list[Example]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import f1_score, matthews_corrcoef, precision_recall_fscore_support, roc_auc_score
 
 from nlu.heads import Scores
-from training.dataset import OUT_OF_SCOPE, Example
+from training.dataset import OUT_OF_SCOPE, Example, intents_of
 
 BINS = 15
 DECISION = 0.5
@@ -52,7 +52,7 @@ def _metrics(
 
 def _intent_metrics(examples: Sequence[Example], scores: Scores, intents: NDArray[np.str_]) -> dict[str, Any]:
     labelled = np.array([example.intent is not None for example in examples])
-    truth = np.array([example.intent or "" for example in examples])
+    truth = intents_of(examples)
     outside = truth == OUT_OF_SCOPE
     inside = labelled & ~outside
     predicted = intents[scores.intents.argmax(axis=1)]

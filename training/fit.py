@@ -19,7 +19,7 @@ from pathlib import Path
 from nlu.encoder import find_encoder
 from training.adapter import Calibrated, calibrated, uncalibrated
 from training.calibrate import transfer
-from training.dataset import OUT_OF_SCOPE, Example, labels_of, split
+from training.dataset import OUT_OF_SCOPE, Example, has_out_of_scope, labels_of, split
 from training.model import Tokenizer, load_encoder
 from training.outliers import LEFT_OUT, borrow_outliers
 from training.predict import pool
@@ -153,7 +153,7 @@ def _spoken(label: str) -> str:
 
 def _borrowed(plan: Plan, seed: int) -> list[Example]:
     intents, _ = labels_of(plan.training)
-    if _has_strangers(plan.training) or len(intents) < 2 or not plan.others:
+    if has_out_of_scope(plan.training) or len(intents) < 2 or not plan.others:
         return []
     labelled = [example for example in plan.training if example.intent]
     wanted = min(BORROWED_AT_MOST, round(BORROWED_SHARE * len(labelled)))
@@ -161,10 +161,6 @@ def _borrowed(plan: Plan, seed: int) -> list[Example]:
     source = find_encoder()
     embed = partial(pool, load_encoder(source), Tokenizer(source))
     return borrow_outliers(labelled, plan.others, embed, wanted=wanted, seed=seed)
-
-
-def _has_strangers(examples: Sequence[Example]) -> bool:
-    return any(example.intent == OUT_OF_SCOPE for example in examples)
 
 
 def _halves(rows: Sequence[Example], seed: int) -> tuple[list[Example], list[Example]]:
@@ -180,7 +176,7 @@ def _left_out(examples: Sequence[Example], seed: int) -> tuple[list[Example], li
     if not unseen:  # so few that none can be spared
         return list(examples), list(examples)
     intents, _ = labels_of(examples)
-    if _has_strangers(examples) or len(intents) < INTENTS_TO_LEAVE_OUT:
+    if has_out_of_scope(examples) or len(intents) < INTENTS_TO_LEAVE_OUT:
         return training, unseen
     chance = random.Random(seed)  # noqa: S311 - not for secrets
     left = set(chance.sample(list(intents), round(LEFT_OUT_INTENTS * len(intents))))

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlu.heads import Floats, unit
-from training.dataset import OUT_OF_SCOPE, Example
+from training.dataset import OUT_OF_SCOPE, Example, intents_of
+from training.duplicates import plain_letters
 
 COVERED = 0.15
 MOSTLY_NEAR = 0.5
@@ -45,10 +46,10 @@ def borrow_outliers(
     own, others = embed([row.text for row in compared]), embed([row.text for row in pool])
     centre = np.concatenate([own, others]).mean(axis=0)
     own, others = unit(own - centre), unit(others - centre)
-    labels, theirs = _intents(compared), _intents(pool)
+    labels, theirs = intents_of(compared), intents_of(pool)
     nearest = (others @ own.T).max(axis=1)
     near = nearest >= _near_limit(own, labels)
-    covered = covered_intents(own, labels, others, theirs)
+    covered = _covered_intents(own, labels, others, theirs)
     covered |= {name for name in set(theirs) - {OUT_OF_SCOPE} if near[theirs == name].mean() > MOSTLY_NEAR}
     far = ~near & (nearest <= np.quantile(nearest, FARTHER_SHARE)) & ~np.isin(theirs, sorted(covered))
     free = [row for row, is_far in zip(pool, far, strict=True) if is_far]
@@ -58,7 +59,7 @@ def borrow_outliers(
     return [replace(row, intent=OUT_OF_SCOPE, sentiment=None, source=BORROWED) for row in chosen]
 
 
-def covered_intents(own: Floats, labels: Names, others: Floats, theirs: Names) -> set[str]:
+def _covered_intents(own: Floats, labels: Names, others: Floats, theirs: Names) -> set[str]:
     """Return those of their intents that may mean what one of ours means, for unit vectors [N, hidden] and labels [N].
 
     Either the names are equal, or each is the other's: the nearest class mean of a message of theirs is mostly one of
@@ -93,9 +94,5 @@ def _near_limit(vectors: Floats, labels: Names) -> float:
     return float(np.quantile(paired, NEAR_QUANTILE)) if len(paired) else 0.5
 
 
-def _intents(rows: Sequence[Example]) -> Names:
-    return np.array([row.intent or "" for row in rows], dtype=np.str_)
-
-
 def _plain(name: str) -> str:
-    return "".join(letter for letter in name.casefold() if letter.isalnum())
+    return plain_letters(name).replace(" ", "")

@@ -28,7 +28,7 @@ from nlu.heads import Heads
 from training.adversarial import no_push, worst_push
 from training.batches import IGNORED, Batch, Labels, collate, draw_epoch, replayed_rows
 from training.checkpoint import SaveEvery, clear_progress, load_progress, save_progress
-from training.dataset import OUT_OF_SCOPE, Example, labels_of, split
+from training.dataset import OUT_OF_SCOPE, Example, has_out_of_scope, labels_of, split
 from training.kept import KeptIntents
 from training.losses import away_from_orthogonal, contrastive_loss, distance_from, labelled_loss
 from training.model import Network, Tokenizer
@@ -92,7 +92,7 @@ class Trainer:
         heads = Heads.load(init) if init is not None and (init / HEAD_SETTINGS).exists() else None
         self.kept = KeptIntents.of(heads, wanted=keep, learned=learned) if heads else None
         self.intents = tuple(sorted({*learned, *(self.kept.names if self.kept else ())}))
-        self.has_out_of_scope = any(example.intent == OUT_OF_SCOPE for example in examples)
+        self.has_out_of_scope = has_out_of_scope(examples)
         self.labels = Labels(self.intents, self.sentiments, self.has_out_of_scope)
         self.tokenizer = Tokenizer(self.encoder)
         rows_an_epoch = len(examples) + replayed_rows(examples, replay, settings)
