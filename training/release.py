@@ -10,8 +10,9 @@ import pwd
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,6 +47,8 @@ from training.signing import signing_key
 DAMAGED_LINES = "history.damaged"
 METRICS = "metrics.json"
 CARD = "README.md"
+STAGED = ".staged-"
+ABANDONED_AFTER = 24 * 3600  # seconds; a promotion takes minutes
 Action = Literal["promote", "rollback", "refuse"]
 
 
@@ -139,11 +142,12 @@ class Releases:
     def staged(self, name: str, adapter: Path, manifest: Manifest, *, encoder: str) -> Iterator[Path]:
         """Copy a checked adapter to where it can become a release, with its served form; gone afterwards if it did not.
 
-        `encoder` is the encoder's folder or hub name.
+        `encoder` is the encoder's folder or hub name. What a promotion that was killed has left is removed, too.
         """
         target = self.folder / name
         target.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target, prefix=".staged-") as scratch:
+        _remove_abandoned(target)
+        with tempfile.TemporaryDirectory(dir=target, prefix=STAGED) as scratch:
             folder = Path(scratch) / "release"
             folder.mkdir()
             for file in (*manifest.files, MANIFEST):
@@ -283,6 +287,13 @@ def who() -> str:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
         return f"uid {os.getuid()}"
+
+
+def _remove_abandoned(folder: Path) -> None:
+    for path in folder.glob(f"{STAGED}*"):
+        with suppress(FileNotFoundError):  # another promotion removes it
+            if path.stat().st_mtime < time.time() - ABANDONED_AFTER:
+                shutil.rmtree(path)
 
 
 def _metrics(path: Path) -> Mapping[str, object]:

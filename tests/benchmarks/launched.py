@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.benchmarks.apart import environment_in
 from tests.benchmarks.kills import healthy
 from tests.services import free_port
 
@@ -31,11 +31,11 @@ def launched(var: Path, database: str, **environment: str) -> Iterator[Launched]
     """Start one on a database; its logs are in `var`."""
     var.mkdir(parents=True, exist_ok=True)
     port = free_port()
-    settings = {"PORT": str(port), "DATABASE_URL": database, "POLYDESK_VAR": str(var), **environment}
     limits = dict.fromkeys(("POLYDESK_SENDER_RATE", "POLYDESK_ADDRESS_RATE"), "1000000")
+    variables = environment_in(var) | limits | {"PORT": str(port), "DATABASE_URL": database} | environment
     with (var / "run.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "bot", "run"], env={**os.environ, **limits, **settings}, stdout=log, stderr=log
+            [sys.executable, "-m", "bot", "run"], env=variables, stdout=log, stderr=log
         )
     url = f"http://127.0.0.1:{port}"
     try:

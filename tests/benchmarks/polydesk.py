@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 import httpx
 import psutil
 
+from tests.benchmarks.apart import environment_in
 from tests.benchmarks.turns import Figures, figures, memory_of, time_turns
 from tests.bot.edge_for_tests import Widget
 from tests.services import free_port
@@ -33,14 +33,8 @@ MESSAGES = (
 def measure_polydesk(folder: Path, *, turns: int) -> Figures:
     """Start everything twice (the first prepares), measure the second start, the turns and the memory."""
     port = free_port()
-    environment = {
-        **os.environ,
-        "PORT": str(port),
-        "DATABASE_URL": f"sqlite:///{folder}/polydesk.db",
-        "POLYDESK_VAR": str(folder),
-        "POLYDESK_SENDER_RATE": "100000",
-        "POLYDESK_ADDRESS_RATE": "100000",
-    }
+    limits = dict.fromkeys(("POLYDESK_SENDER_RATE", "POLYDESK_ADDRESS_RATE"), "100000")
+    environment = environment_in(folder) | limits | {"PORT": str(port)}
     _stop(_start(environment, port)[0])
     process, start = _start(environment, port)
     try:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -142,3 +144,16 @@ def test_a_full_disk_promotes_nothing_and_leaves_nothing(miniature: Miniature, k
     assert not list(Path("var/releases/de-DE").glob(".staged-*"))
     assert Releases(miniature.served().fingerprint).numbers("de-DE") == []
     assert miniature.served()["de-DE"].version == read_manifest(GERMAN).version
+
+
+def test_what_a_killed_promotion_left_is_gone_after_a_day_and_one_at_work_is_let_be(miniature: Miniature) -> None:
+    folder = Path("var/releases/de-DE")
+    killed, at_work = folder / ".staged-killed", folder / ".staged-at-work"
+    for left in (killed, at_work):
+        (left / "release").mkdir(parents=True)
+    two_days_ago = time.time() - 2 * 24 * 3600
+    os.utime(killed, (two_days_ago, two_days_ago))
+    copy_adapter(GERMAN, Path("candidate"), change=the_same_in_other_bytes)
+    promote(Candidate(Path("candidate"), "de-DE"), miniature.served())
+    assert not killed.exists()
+    assert at_work.exists()
