@@ -16,7 +16,7 @@ from nlu.adapters import DamagedAdapterError
 from nlu.encoder import EncoderError, make_encoder
 from nlu.markets import GLOBAL_ADAPTER, MarketsFileError, UnknownMarketError, load_markets
 from nlu.parser import Parser, Prediction, Request
-from nlu.rows import COLUMNS, RowsError, read_rows, write_rows
+from nlu.rows import COLUMNS, RowsError, read_table, write_table
 from nlu.served import prepare
 
 BAD_INPUT = (DamagedAdapterError, EncoderError, MarketsFileError, RowsError, UnknownMarketError)
@@ -60,10 +60,10 @@ def _parse(options: argparse.Namespace) -> None:
         prediction = parser.parse(Request(options.text, options.market, options.language_hint))
         sys.stdout.write(json.dumps(prediction.as_json(), ensure_ascii=False) + "\n")
         return
-    rows = read_rows(options.input, list(parser.markets.by_code))
-    requests = [Request(r.text, r.market or options.market, r.hint or options.language_hint) for r in rows]
+    table = read_table(options.input, list(parser.markets.by_code))
+    requests = [Request(r.text, r.market or options.market, r.hint or options.language_hint) for r in table.rows]
     answers = [_columns(prediction) for prediction in parser.parse_many(requests)]
-    write_rows(options.output, rows, answers, COLUMNS)
+    write_table(options.output, table, answers, COLUMNS)
 
 
 def _columns(prediction: Prediction) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from nlu.adapters import HEAD_SETTINGS, HEAD_WEIGHTS, DamagedAdapterError
 
 Floats = NDArray[np.float32]
 SIGNALS = 4
+DECISION = 0.5  # the confidence at an adapter's own threshold
 
 
 @dataclass(frozen=True)
@@ -215,4 +216,6 @@ def unit(vectors: Floats) -> Floats:
 
 
 def _per_language(temperature: Mapping[str, float], languages: Sequence[str]) -> Floats:
-    return np.array([[temperature.get(language, temperature[""])] for language in languages], dtype=np.float32)
+    """Return the temperatures [N, 1], also where N is 0."""
+    found = [temperature.get(language, temperature[""]) for language in languages]
+    return np.array(found, dtype=np.float32).reshape(-1, 1)

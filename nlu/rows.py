@@ -25,7 +25,15 @@ class Row:
     columns: Mapping[str, str]
 
 
-def read_rows(path: Path, markets: Sequence[str]) -> list[Row]:
+@dataclass(frozen=True)
+class Table:
+    """A file's rows, and the names of its columns, which are there without a row as well."""
+
+    columns: Sequence[str]
+    rows: Sequence[Row]
+
+
+def read_table(path: Path, markets: Sequence[str]) -> Table:
     """Read `text` and optionally `market` and `language_hint` (may be empty).
 
     Raises `RowsError` for a missing file or column, text that is not UTF-8, or a market that is not among `markets`.
@@ -36,7 +44,8 @@ def read_rows(path: Path, markets: Sequence[str]) -> list[Row]:
             reader = csv.DictReader(file)
             if "text" not in (reader.fieldnames or ()):
                 raise RowsError(f"{path}: the header has no column `text`.")
-            return [_row(path, number, columns, markets) for number, columns in enumerate(reader, start=2)]
+            rows = [_row(path, number, columns, markets) for number, columns in enumerate(reader, start=2)]
+            return Table(reader.fieldnames or (), rows)
     except FileNotFoundError as error:
         raise RowsError(f"{path} does not exist.") from error
     except (UnicodeDecodeError, csv.Error) as error:
@@ -51,12 +60,12 @@ def _row(path: Path, number: int, columns: dict[str, str], markets: Sequence[str
     return Row(columns["text"], market, columns.get("language_hint", "").strip() or None, columns)
 
 
-def write_rows(path: Path, rows: Sequence[Row], answers: Sequence[Mapping[str, Any]], added: Sequence[str]) -> None:
+def write_table(path: Path, table: Table, answers: Sequence[Mapping[str, Any]], added: Sequence[str]) -> None:
     """Write each row's own columns and the `added` ones of its answer; a missing answer is written empty."""
-    own = [name for name in (rows[0].columns if rows else ["text"]) if name not in added]
+    own = [name for name in table.columns if name not in added]
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, [*own, *added], extrasaction="ignore", restval="")
         writer.writeheader()
-        for row, answer in zip(rows, answers, strict=True):
+        for row, answer in zip(table.rows, answers, strict=True):
             writer.writerow({**row.columns, **answer})

@@ -92,9 +92,10 @@ def _parser() -> argparse.ArgumentParser:
 
     train = steps.add_parser("train", help="fit an adapter")
     train.add_argument("--data", nargs="+", type=Path, required=True, metavar="FILE_OR_FOLDER")
-    train.add_argument("--output", type=Path, required=True, metavar="DIR")
+    help_output = "a new or empty folder, or an adapter's, which is replaced at the end"
+    train.add_argument("--output", type=Path, required=True, metavar="DIR", help=help_output)
     train.add_argument("--market", help="the market the adapter is for; its language is that of rows without one")
-    help_init = "the adapter to begin from (default: global with --market, else start)"
+    help_init = "the adapter to begin from (default: global with --market or for sentiments alone, else start)"
     train.add_argument("--init", choices=["global", "start", "none"], help=help_init)
     train.add_argument("--method", choices=["lora", "adalora", "ia3", "prefix"], default="lora",
                        help="prefix can predict and be measured, not served: it cannot be merged")

@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 from safetensors.torch import load_file, save_file
 
-from nlu.adapters import PEFT_WEIGHTS, write_manifest
+from nlu.adapters import MANIFEST, PEFT_WEIGHTS, write_manifest
 from nlu.encoder import fingerprint
 from nlu.heads import Heads, HeadSettings
 from training.calibrate import calibrate, centroids, prototypes
 from training.card import write_card
-from training.dataset import Example, first_of_each_intent
+from training.checkpoint import clear_progress
+from training.dataset import DatasetError, Example, first_of_each_intent
+from training.disk import sync_files
 from training.evaluate import evaluate
 from training.predict import pool
 from training.train import Trainer
@@ -28,7 +30,7 @@ ROWS_A_MEAN = 40
 
 
 @dataclass(frozen=True)
-class Lineage:
+class Provenance:
     """Where an adapter comes from, for its manifest and card: sources as `name: rows`, and how to make it again."""
 
     sources: dict[str, int]
@@ -45,11 +47,15 @@ class Calibrated:
 
 
 def finish(
-    trainer: Trainer, *, name: str, validation: Sequence[Example], lineage: Lineage, target: Path
+    trainer: Trainer, *, name: str, validation: Sequence[Example], provenance: Provenance, target: Path
 ) -> dict[str, Any]:
-    """Calibrate on `validation`, measure, and write the adapter to `target` in one move; return its metrics."""
+    """Calibrate on `validation`, measure, and write the adapter to `target`; return its metrics.
+
+    The training's progress is forgotten only then: what is cut off before that goes on from its last step.
+    """
     result = calibrated(trainer, validation)
-    write_adapter(trainer, result, name=name, lineage=lineage, target=target)
+    write_adapter(trainer, result, name=name, provenance=provenance, target=target)
+    clear_progress(trainer.scratch)
     return result.metrics
 
 
@@ -90,8 +96,16 @@ def _some_of_each(examples: Sequence[Example]) -> list[Example]:
     return first_of_each_intent(mixed, ROWS_A_MEAN)
 
 
-def write_adapter(trainer: Trainer, result: Calibrated, *, name: str, lineage: Lineage, target: Path) -> None:
-    """Write the adapter's folder in one move; what stood there before is replaced only when the new one is complete."""
+def refuse_other_content(target: Path) -> None:
+    """Raise `DatasetError` if something other than an adapter would be replaced by one that is written to `target`."""
+    if not target.exists() or (target / MANIFEST).exists():
+        return
+    if not target.is_dir() or any(target.iterdir()):
+        raise DatasetError(f"{target} is no adapter, and would be replaced: name a new folder, or an adapter's.")
+
+
+def write_adapter(trainer: Trainer, result: Calibrated, *, name: str, provenance: Provenance, target: Path) -> None:
+    """Write the adapter's folder; what stood there before is replaced only when the new one is complete."""
     body = trainer.network.body
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as scratch:
@@ -103,13 +117,23 @@ def write_adapter(trainer: Trainer, result: Calibrated, *, name: str, lineage: L
         result.heads.save(folder)
         metrics = json.dumps(result.metrics, indent=2, ensure_ascii=False)
         (folder / "metrics.json").write_text(metrics + "\n", encoding="utf-8")
-        training = {**asdict(trainer.settings), **asdict(lineage)}
+        training = {**asdict(trainer.settings), **asdict(provenance)}
         manifest = write_manifest(
             folder, name=name, encoder=fingerprint(trainer.encoder), method=trainer.settings.method, training=training
         )
         write_card(folder, manifest, result.metrics)
-        shutil.rmtree(target, ignore_errors=True)
-        folder.rename(target)
+        sync_files(folder)
+        _put_in_place(folder, target)
+
+
+def _put_in_place(folder: Path, target: Path) -> None:
+    """Let `folder` stand where `target` is. Cut off in between, it leaves the earlier one beside it, whole."""
+    earlier = target.with_name(f".{target.name}.earlier")
+    if target.exists():
+        shutil.rmtree(earlier, ignore_errors=True)
+        target.rename(earlier)
+    folder.rename(target)
+    shutil.rmtree(earlier, ignore_errors=True)
 
 
 def _halve(path: Path) -> None:

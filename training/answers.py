@@ -9,10 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlu.classifier import Classifier, Embedder
-from nlu.heads import HeadSettings, Scores
+from nlu.heads import DECISION, HeadSettings, Scores
 from training.dataset import OUT_OF_SCOPE, Example, intents_of
-
-DECISION = 0.5  # the confidence at an adapter's own threshold (nlu/heads.py)
 
 Texts = NDArray[np.str_]
 Floats = NDArray[np.float32]

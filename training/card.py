@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nlu.adapters import Manifest
+from nlu.encoder import DEFAULT_ENCODER, fingerprint
 
 LICENCES = {
     "examples": "Polydesk's own examples (`training/examples/`), Apache-2.0",
@@ -32,10 +33,11 @@ def write_card(folder: Path, manifest: Manifest, metrics: Mapping[str, Any]) -> 
     training = manifest.training
     sources = [f"- {LICENCES.get(name, name)}: {rows:,} rows" for name, rows in training["sources"].items()]
     settings = {name: value for name, value in training.items() if name not in ("sources", "command")}
+    known = " (multilingual-e5-small, MIT, in four bits)" if _is_default(manifest.encoder) else ""
     lines = [
         f"# Adapter `{manifest.name}`",
         "",
-        f"A {manifest.method} adapter for the encoder `{manifest.encoder}` (multilingual-e5-small, MIT, in four bits)",
+        f"A {manifest.method} adapter for the encoder `{manifest.encoder}`{known}",
         "with heads for intent, out-of-scope and sentiment. For Polydesk's customer service bot, not to judge people.",
         "",
         f"Version {manifest.version}, {manifest.created}. Weights: Apache-2.0, without the data below.",
@@ -55,13 +57,21 @@ def write_card(folder: Path, manifest: Manifest, metrics: Mapping[str, Any]) -> 
     (folder / "README.md").write_text("\n".join(lines), encoding="utf-8")
 
 
+def _is_default(encoder: str) -> bool:
+    return encoder == fingerprint(str(DEFAULT_ENCODER))
+
+
 def _measured(metrics: Mapping[str, Any]) -> list[str]:
     return [
         "## Metrics",
         "",
-        "Percentages on the rows that calibration was fitted on, too: messages by other writers of",
-        "`training/examples/held_back/` (for a market's adapter the half that it did not learn from), else a tenth of",
-        "the rows.",
+        "Percentages on the rows that calibration was fitted on, too. Which these are:",
+        "",
+        "- `adapters`, `retrain`: messages by other writers of `training/examples/held_back/` (for a market's adapter",
+        "  the half that it did not learn from), in `retrain` also those of customers who were kept out of training.",
+        "- `train`: the file of `--valid`, else a tenth of many rows. Of few, a fifth and some whole intents, which a",
+        "  first training went without: the figures are that one's, for the adapter itself has learned from all rows.",
+        "  Where out-of-scope messages were borrowed, half of them as well.",
         "",
         *_table(metrics),
         "",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -16,18 +17,21 @@ from tqdm import tqdm
 
 from nlu.adapters import ADAPTERS_FOLDER, DamagedAdapterError, read_manifest
 from nlu.encoder import find_encoder, fingerprint
-from nlu.language import LanguageDetector
+from nlu.heads import DECISION
+from nlu.language import UNDETERMINED, LanguageDetector
 from nlu.markets import GLOBAL_ADAPTER, Markets, load_markets, message_language
-from nlu.rows import COLUMNS, Row, read_rows, write_rows
+from nlu.rows import COLUMNS, Row, read_table, write_table
 from nlu.served import ServedAdapters
-from training.adapter import Lineage, write_adapter
+from training.adapter import Provenance, refuse_other_content, write_adapter
 from training.augment import DEFAULT_KINDS
-from training.dataset import OUT_OF_SCOPE, DatasetError, Example, read_examples
+from training.dataset import OUT_OF_SCOPE, DatasetError, Example, labels_of, read_examples
+from training.disk import needing_room
 from training.fit import Plan, fit, settings_for
 from training.predict import AdapterPredictor
 from training.promote import note_labels
+from training.row_languages import in_market_language
 from training.settings import read_settings
-from training.start import default_start
+from training.start import start_for
 from training.tracking import Log, tracked
 from training.train import Trainer, TrainingSettings
 
@@ -44,17 +48,23 @@ MARKET_SETTINGS = TrainingSettings(
     augmentations=MARKET_KINDS,
     augmentation_share=0.5,
 )
+# The global adapter knows these labels: what is learned longer is learned by heart.
+SENTIMENT_SETTINGS = TrainingSettings(epochs=3, learning_rate=3e-4, head_learning_rate=5e-4)
 
 
+@needing_room("What stands in the output is whole; the same command goes on where this one stopped.")
 def train(options: argparse.Namespace) -> None:
     """Fit an adapter on the given rows and write its folder."""
+    output: Path = options.output.resolve()
+    refuse_other_content(output)
     training = in_market_language(read_examples(options.data), options.market)
     validation = in_market_language(read_examples([options.valid]), options.market) if options.valid else None
-    init = _start(options)
+    init = _start(options, training)
     from_global = init is not None and init.name == GLOBAL_ADAPTER
-    settings = MARKET_SETTINGS if options.market and from_global else settings_for(len(training))
+    settings = _settings(options.market, training, from_global)
     if options.settings:
         settings = read_settings(options.settings, settings)
+    scratch = output.with_name(f".{output.name}.progress")
     plan = Plan(
         training,
         validation,
@@ -65,48 +75,51 @@ def train(options: argparse.Namespace) -> None:
         plan,
         replace(settings, epochs=options.epochs or settings.epochs, method=options.method, seed=options.seed),
         init=init,
-        scratch=options.output.with_name(f".{options.output.name}.progress"),
-        run=partial(run_with_bar, log=options.log, folder=options.output.with_name(f"{options.output.name}.log")),
+        scratch=scratch,
+        run=partial(run_with_bar, log=options.log, folder=output.with_name(f"{output.name}.log")),
     )
     if not trainer.is_main:
         return
-    lineage = Lineage(
+    provenance = Provenance(
         sources=dict(Counter(example.source for example in trainer.examples)),
         command=" ".join(["python -m training", *sys.argv[1:]]),
         parent=init.name if init else None,
     )
-    write_adapter(trainer, result, name=options.output.name, lineage=lineage, target=options.output)
+    write_adapter(trainer, result, name=output.name, provenance=provenance, target=output)
     if options.market:
-        _note_labels(options.output, training, options.market)
+        _note_labels(output, training, options.market)
+    shutil.rmtree(scratch, ignore_errors=True)
     _say(result.metrics)
 
 
 def predict(options: argparse.Namespace) -> None:
     """Label the texts of a CSV with an adapter folder, in full precision."""
     markets = load_markets()
-    rows = read_rows(options.input, [market.code for market in markets])
+    table = read_table(options.input, list(markets.by_code))
+    rows = table.rows
     predictor = AdapterPredictor(options.adapter)
     detector = LanguageDetector(markets.languages)
-    languages = [_language(detector, markets, row) for row in rows]
-    treated = [language or markets.languages[0] for language in languages]
+    detected = [_detect(detector, markets, row) for row in rows]
+    treated = [_treated_as(code, markets, row) for code, row in zip(detected, rows, strict=True)]
     filled = [position for position, row in enumerate(rows) if row.text.strip()]
     scores = predictor.score([rows[position].text for position in filled], [treated[p] for p in filled])
-    answers: list[dict[str, Any]] = [{} for _ in rows]
+    adapter = predictor.manifest.name
+    answers: list[dict[str, Any]] = [{"pred_language": UNDETERMINED, "pred_market": adapter} for _ in rows]
     settings = predictor.heads.settings
     for place, position in enumerate(filled):
         intent = settings.intents[int(scores.intents[place].argmax())] if settings.intents else ""
         sentiment = settings.sentiments[int(scores.sentiments[place].argmax())] if settings.sentiments else ""
-        confident = float(scores.confidence[place]) >= 0.5
+        confident = float(scores.confidence[place]) >= DECISION
         answers[position] = {
-            "pred_language": languages[position] or "und",
+            "pred_language": detected[position],
             "pred_intent": intent,
             "pred_confidence": round(float(scores.confidence[place]), 4),
             "pred_oos_score": round(float(scores.out_of_scope[place]), 4),
             "pred_sentiment": sentiment,
-            "pred_market": predictor.manifest.name,
+            "pred_market": adapter,
             "pred_decision": intent if confident else (OUT_OF_SCOPE if intent else ""),
         }
-    write_rows(options.output, rows, answers, [*COLUMNS, "pred_decision"])
+    write_table(options.output, table, answers, [*COLUMNS, "pred_decision"])
 
 
 def run_with_bar(trainer: Trainer, name: str, *, log: Log | None = None, folder: Path | None = None) -> None:
@@ -118,14 +131,6 @@ def run_with_bar(trainer: Trainer, name: str, *, log: Log | None = None, folder:
             bar.set_postfix(loss=f"{progress.loss:.3f}", refresh=False)
 
 
-def in_market_language(examples: Sequence[Example], code: str | None) -> list[Example]:
-    """Give rows without a language that of the market."""
-    if code is None:
-        return list(examples)
-    language = load_markets()[code].language
-    return [example if example.language else replace(example, language=language) for example in examples]
-
-
 def _note_labels(adapter: Path, learned: Sequence[Example], market: str) -> None:
     """Keep with the adapter how its labels agree with what serves, for the gate; not possible where nothing does."""
     try:
@@ -134,14 +139,11 @@ def _note_labels(adapter: Path, learned: Sequence[Example], market: str) -> None
         sys.stderr.write(f"The labels were not compared with what serves {market}: {error}\n")
 
 
-def _start(options: argparse.Namespace) -> Path | None:
-    """Return the adapter to begin from: for a market the global one, else the start, if it fits; None for neither.
-
-    The global adapter's vectors tell its own intents apart and little else: other labels are learned better elsewhere.
-    """
+def _start(options: argparse.Namespace, training: Sequence[Example]) -> Path | None:
+    """Return the adapter to begin from: for a market the global one, else what suits the rows; None for none."""
     name = options.init or (GLOBAL_ADAPTER if options.market else None)
     if name is None:
-        return default_start(options.method)
+        return start_for(training, options.method)
     if name == "none":
         return None
     folder = ADAPTERS_FOLDER / name
@@ -149,6 +151,12 @@ def _start(options: argparse.Namespace) -> Path | None:
     if manifest.method != options.method:
         raise DatasetError(f"{folder} is a {manifest.method} adapter: --method {options.method} needs --init none.")
     return folder
+
+
+def _settings(market: str | None, training: Sequence[Example], from_global: bool) -> TrainingSettings:
+    if from_global and not labels_of(training)[0]:
+        return SENTIMENT_SETTINGS
+    return MARKET_SETTINGS if market and from_global else settings_for(len(training))
 
 
 def other_requests(training: Sequence[Example]) -> list[Example]:
@@ -173,13 +181,15 @@ def _other_markets_examples(code: str, own: Sequence[Example]) -> list[Example]:
     return [e for e in read_examples([OWN_EXAMPLES]) if e.language != language and e.intent in labels]
 
 
-def _language(detector: LanguageDetector, markets: Markets, row: Row) -> str | None:
+def _detect(detector: LanguageDetector, markets: Markets, row: Row) -> str:
+    market = markets[row.market].language if row.market else None
+    return detector.detect(row.text, hint=row.hint, market=market).code
+
+
+def _treated_as(detected: str, markets: Markets, row: Row) -> str:
     market = markets[row.market] if row.market else None
-    code = detector.detect(row.text, hint=row.hint, market=market.language if market else None).code
-    language = message_language(code, conversation=None, hint=row.hint, market=market, fallback="")
-    return language or None
+    return message_language(detected, conversation=None, hint=row.hint, market=market, fallback=markets.languages[0])
 
 
 def _say(metrics: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps({k: v for k, v in metrics.items() if isinstance(v, int | float)}) + "\n")
-

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 import yaml
+from babel import Locale
 from numpy.typing import NDArray
 
 OUT_OF_SCOPE = "out_of_scope"
 SENTIMENTS = ("negative", "neutral", "positive")
 ENTITY_ANNOTATION = re.compile(r"\[([^\]]+)\](?:\([^)]*\)|\{[^}]*\})")
-LANGUAGE_NAME = re.compile(r"[a-z]{2,3}")
+LANGUAGE_NAME = re.compile(r"([a-z]{2})(?:[-_][A-Z]{2})?")
 
 
 class DatasetError(ValueError):
@@ -39,8 +40,9 @@ class Example:
 def read_examples(paths: Iterable[Path]) -> list[Example]:
     """Read all examples of the files and folders given, in order; exact duplicates are kept once.
 
-    A file's language is its name or its folder's, where that is a language code (`examples/de.yml`, `umsab/de/`).
-    Raises `DatasetError` naming file and row for anything that cannot be read, or when there is nothing at all.
+    A file's language is its name or its folder's, where all of it is a language code or a locale
+    (`examples/de.yml`, `umsab/de/`, `pt_BR.csv`). Raises `DatasetError` naming file and row for anything that cannot be
+    read, or when there is nothing at all.
     """
     paths = list(paths)
     examples = list(dict.fromkeys(example for path in paths for example in _read_path(path)))
@@ -70,9 +72,9 @@ def _read_path(path: Path) -> Iterator[Example]:
 
 def _language_of(path: Path) -> str:
     for name in (path.stem, path.parent.name):
-        code = name.split("-")[0]
-        if LANGUAGE_NAME.fullmatch(code) and len(code) == 2:
-            return code
+        named = LANGUAGE_NAME.fullmatch(name)
+        if named and named[1] in Locale("en").languages:
+            return named[1]
     return ""
 
 
@@ -83,7 +85,7 @@ def _read_csv(path: Path, language: str) -> Iterator[Example]:
         if "text" not in columns or not columns & {"intent", "sentiment"}:
             raise DatasetError(f"{path}: the header needs `text` and `intent` or `sentiment`; has {sorted(columns)}.")
         for number, row in enumerate(reader, start=2):
-            labels = (row.get("intent") or None, row.get("sentiment") or None)
+            labels = ((row.get("intent") or "").strip() or None, (row.get("sentiment") or "").strip() or None)
             yield _example(path, number, row["text"], *labels, row.get("language") or language)
 
 

@@ -6,6 +6,7 @@ that a hash that is unlucky removes nothing.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -19,6 +20,8 @@ SEARCH = 0.7
 SHINGLE = 3
 # A Chinese or Japanese character says about what two or three letters do.
 WIDE_SHINGLE = 2
+# Marks that choose a glyph, most often an emoji's colour, and say nothing.
+VARIATION_SELECTOR = re.compile("[\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 Item = TypeVar("Item")
 
 
@@ -26,13 +29,14 @@ def without_near_duplicates(items: Iterable[Item], text: Callable[[Item], str]) 
     """Return the items in order, of those that are near each other only the first.
 
     A text of a few letters has few shingles: there only the same one, but for case and punctuation, is a duplicate.
+    Texts that have no letters at all, 👍 or "??", are compared as they are.
     """
     kept: list[Item] = []
     index = MinHashLSH(threshold=SEARCH, num_perm=PERMUTATIONS)
     shingles: list[frozenset[str]] = []
     seen: set[str] = set()
     for item in items:
-        plain = plain_letters(text(item))
+        plain = plain_letters(text(item)) or text(item).strip()
         if plain in seen:
             continue
         mine = shingles_of(plain)
@@ -48,8 +52,8 @@ def without_near_duplicates(items: Iterable[Item], text: Callable[[Item], str]) 
 
 def plain_letters(text: str) -> str:
     """Return the text's letters, digits and marks in lower case, words apart by one space."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join("".join(c if c.isalnum() or unicodedata.combining(c) else " " for c in folded).split())
+    folded = VARIATION_SELECTOR.sub("", unicodedata.normalize("NFKC", text).casefold())
+    return " ".join("".join(c if c.isalnum() or _is_mark(c) else " " for c in folded).split())
 
 
 def shingles_of(plain: str) -> frozenset[str]:
@@ -64,6 +68,11 @@ def shingles_of(plain: str) -> frozenset[str]:
 def similarity(first: frozenset[str], second: frozenset[str]) -> float:
     """Return the Jaccard index of two sets of shingles, 0 to 1."""
     return len(first & second) / max(1, len(first | second))
+
+
+def _is_mark(character: str) -> bool:
+    # By category: Indian and Thai vowel signs, which tell words apart, have the combining class of a letter.
+    return unicodedata.category(character) in ("Mn", "Mc")
 
 
 def _is_wide(text: str) -> bool:

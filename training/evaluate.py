@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score, matthews_corrcoef, precision_recall_fscore_support, roc_auc_score
 
-from nlu.heads import Scores
+from nlu.heads import DECISION, Scores
 from training.dataset import OUT_OF_SCOPE, Example, intents_of
 
 BINS = 15
-DECISION = 0.5
 
 
 def evaluate(
@@ -39,6 +38,13 @@ def evaluate(
     return result
 
 
+def calibration_error(probabilities: NDArray[np.floating[Any]], right: NDArray[np.bool_]) -> float:
+    """Return the expected calibration error, 0 to 1, with equal-width bins (Guo et al. 2017, arXiv:1706.04599)."""
+    bins = np.minimum((probabilities * BINS).astype(int), BINS - 1)
+    gaps = np.bincount(bins, weights=probabilities - right, minlength=BINS)
+    return float(np.abs(gaps).sum() / max(1, len(probabilities)))
+
+
 def _metrics(
     examples: Sequence[Example], scores: Scores, intents: Sequence[str], sentiments: Sequence[str]
 ) -> dict[str, Any]:
@@ -51,7 +57,7 @@ def _metrics(
 
 
 def _intent_metrics(examples: Sequence[Example], scores: Scores, intents: NDArray[np.str_]) -> dict[str, Any]:
-    labelled = np.array([example.intent is not None for example in examples])
+    labelled = np.array([example.intent is not None for example in examples], dtype=np.bool_)
     truth = intents_of(examples)
     outside = truth == OUT_OF_SCOPE
     inside = labelled & ~outside
@@ -61,7 +67,7 @@ def _intent_metrics(examples: Sequence[Example], scores: Scores, intents: NDArra
         right = predicted[inside] == truth[inside]
         result["accuracy"] = _percent(right.mean())
         result["macro_f1"] = _percent(_macro_f1(truth[inside], predicted[inside]))
-        result["calibration_error"] = _percent(_calibration_error(scores.intents[inside].max(axis=1), right))
+        result["calibration_error"] = _percent(calibration_error(scores.intents[inside].max(axis=1), right))
         result["intents"] = _per_label(truth[inside], predicted[inside])
     if labelled.any():
         decision = np.where(scores.confidence >= DECISION, predicted, OUT_OF_SCOPE)[labelled]
@@ -84,7 +90,7 @@ def _sentiment_metrics(examples: Sequence[Example], scores: Scores, sentiments: 
     return {
         "sentiment_accuracy": _percent(right.mean()),
         "sentiment_macro_f1": _percent(_macro_f1(truth, predicted)),
-        "sentiment_calibration_error": _percent(_calibration_error(scores.sentiments[rows].max(axis=1), right)),
+        "sentiment_calibration_error": _percent(calibration_error(scores.sentiments[rows].max(axis=1), right)),
         "sentiments": _per_label(truth, predicted),
     }
 
@@ -105,16 +111,6 @@ def _per_label(truth: NDArray[np.str_], predicted: NDArray[np.str_]) -> dict[str
         }
         for position, label in enumerate(labels)
     }
-
-
-def _calibration_error(confidence: NDArray[np.float32], right: NDArray[np.bool_]) -> float:
-    """Expected calibration error with equal-width bins (Guo et al. 2017, arXiv:1706.04599)."""
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    gaps = [
-        (bins == each).mean() * abs(confidence[bins == each].mean() - right[bins == each].mean())
-        for each in np.unique(bins)
-    ]
-    return float(sum(gaps))
 
 
 def _percent(value: float) -> float:

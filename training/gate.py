@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 
 from training.answers import Answers, Truth
 from training.dataset import OUT_OF_SCOPE
+from training.evaluate import calibration_error
 from training.poison import LabelFinding
 
 MARGIN = 1.0  # points
 OUTSIDE = (2.5, 97.5)  # percentiles of the interval
 DRAWS = 2000
 CALIBRATION_DRAWS = 500
-BINS = 15
 ROWS_A_LANGUAGE = 30
 ROWS_AN_INTENT = 50
 
@@ -118,13 +118,6 @@ def paired_difference(
     drawn = chance.multinomial(rows, shares, size=draws)
     low, high = np.percentile(100 * (drawn[:, 0] - drawn[:, 1]) / rows, OUTSIDE)
     return float(low), float(high)
-
-
-def calibration_error(probabilities: Numbers, right: Booleans) -> float:
-    """Return the expected calibration error, 0 to 1, over bins of equal width (Guo et al. 2017, arXiv:1706.04599)."""
-    bins = np.minimum((probabilities * BINS).astype(int), BINS - 1)
-    gaps = np.bincount(bins, weights=probabilities - right, minlength=BINS)
-    return float(np.abs(gaps).sum() / max(1, len(right)))
 
 
 def _fall(

@@ -1,7 +1,7 @@
 """Our held-back messages, by other writers than the examples: which of them may judge which adapter.
 
-A market's adapter learns from every other held-back message of its own languages; the rest judges it, and all of the
-other languages', which it never sees.
+A market's adapter learns from every other held-back message of its own languages; the rest calibrates and judges it,
+and those of the other languages, which it never sees, judge it. The global adapter learns from none of them.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, true
 from sqlalchemy.engine import Engine
 
 from actions.database import reading, transaction
@@ -73,7 +73,7 @@ class Disagreement:
     labels: tuple[Label, ...]
 
 
-class Verdict(NamedTuple):
+class MajorityVote(NamedTuple):
     """What the labellers of a message say together; `divided` where two answers have the most of them."""
 
     intent: str | None
@@ -105,44 +105,44 @@ def take_back(engine: Engine, number: int) -> None:
         session.execute(delete(labels).where(labels.c.id == number))
 
 
-def labelled_messages(engine: Engine, market: str, *, since: datetime | None = None) -> list[LabelledMessage]:
+def labelled_messages(engine: Engine, market: str, *, until: datetime | None = None) -> list[LabelledMessage]:
     """Return the market's messages whose labellers agree, oldest message first.
 
-    `since` leaves out those whose last label is not younger than that.
+    With `until`, as they agreed then: labels given later are as if nobody had given them.
     """
     agreed = []
-    for row, told in _last_words(engine, market):
-        verdict = verdict_of(told)
-        if verdict.divided:
+    for row, told in _last_words(engine, market, until):
+        vote = majority_vote(told)
+        if vote.divided:
             continue
-        message = LabelledMessage(
-            message=row.id,
-            transcript=row.transcript_id,
-            customer=row.customer,
-            text=row.text,
-            language=row.language or "",
-            intent=verdict.intent,
-            sentiment=verdict.sentiment,
-            at=row.at or row.begun_at or row.ingested_at,
-            labels=told,
+        agreed.append(
+            LabelledMessage(
+                message=row.id,
+                transcript=row.transcript_id,
+                customer=row.customer,
+                text=row.text,
+                language=row.language or "",
+                intent=vote.intent,
+                sentiment=vote.sentiment,
+                at=row.at or row.begun_at or row.ingested_at,
+                labels=told,
+            )
         )
-        if since is None or message.labelled_at > since:
-            agreed.append(message)
     return sorted(agreed, key=lambda row: (row.at, row.message))
 
 
 def disagreements(engine: Engine, market: str) -> list[Disagreement]:
     """Return the market's messages on which labellers are divided."""
     return [
-        Disagreement(row.id, row.text, told) for row, told in _last_words(engine, market) if verdict_of(told).divided
+        Disagreement(row.id, row.text, told) for row, told in _last_words(engine, market) if majority_vote(told).divided
     ]
 
 
-def verdict_of(told: Sequence[Label]) -> Verdict:
+def majority_vote(told: Sequence[Label]) -> MajorityVote:
     """Return what most labellers say of intent and of sentiment; who says nothing of one has no vote on it."""
     intent, intent_tied = _most_frequent([label.intent for label in told if label.intent])
     sentiment, sentiment_tied = _most_frequent([label.sentiment for label in told if label.sentiment])
-    return Verdict(intent, sentiment, intent_tied or sentiment_tied)
+    return MajorityVote(intent, sentiment, intent_tied or sentiment_tied)
 
 
 def _most_frequent(answers: Sequence[str]) -> tuple[str | None, bool]:
@@ -151,16 +151,17 @@ def _most_frequent(answers: Sequence[str]) -> tuple[str | None, bool]:
     return (ranking[0][0] if ranking and not tied else None), tied
 
 
-def _last_words(engine: Engine, market: str) -> list[tuple[Any, tuple[Label, ...]]]:
-    """Return the market's labelled customer messages, each with every labeller's last label."""
+def _last_words(engine: Engine, market: str, until: datetime | None = None) -> list[tuple[Any, tuple[Label, ...]]]:
+    """Return the market's labelled customer messages, each with every labeller's last label, given by `until`."""
     joined = transcript_messages.join(transcripts)
     columns = [*transcript_messages.c, transcripts.c.customer, transcripts.c.begun_at, transcripts.c.ingested_at]
     of_market = (transcripts.c.market == market) & (transcript_messages.c.speaker == CUSTOMER)
-    labelled = transcript_messages.c.id.in_(select(labels.c.message_id))
+    in_time = true() if until is None else labels.c.at <= until
+    labelled = transcript_messages.c.id.in_(select(labels.c.message_id).where(in_time))
     told: dict[int, dict[str, Label]] = defaultdict(dict)
     with reading(engine) as session:
         rows = session.execute(select(*columns).select_from(joined).where(of_market, labelled)).all()
-        query = select(labels).select_from(labels.join(joined)).where(of_market).order_by(labels.c.id)
+        query = select(labels).select_from(labels.join(joined)).where(of_market, in_time).order_by(labels.c.id)
         for _, *values in session.execute(query):
             label = Label(*values)
             told[label.message_id][label.labeller] = label

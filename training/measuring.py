@@ -21,14 +21,16 @@ from training.labelled import markets_served_by
 from training.parents import serving_folder
 from training.predict import AdapterPredictor
 from training.report import Measured, Rival, write_report
+from training.row_languages import in_detected_language, in_market_language
 
 
 def evaluate_rows(options: argparse.Namespace) -> None:
     """Measure an adapter folder in full precision, or what serves a market as its customers meet it.
 
-    The report compares an adapter with what serves its market, and what serves with what served before.
+    Rows that name no language have the market's, or without one what is detected. The report compares an adapter with
+    what serves its market, and what serves with what served before.
     """
-    examples = read_examples(options.data)
+    examples = in_detected_language(in_market_language(read_examples(options.data), options.market))
     if options.adapter:
         adapter = _in_full_precision(options.adapter, f"Adapter {options.adapter.name}")
         rival = _serving_rival(options.adapter, options.against) if options.html else None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 from torch import nn
+from transformers import PretrainedConfig
 
 from nlu.adapters import read_manifest
 from nlu.encoder import find_encoder, fingerprint
@@ -34,7 +36,7 @@ class AdapterPredictor:
 def pool(body: nn.Module, tokenizer: Tokenizer, texts: Sequence[str]) -> Floats:
     """Return mean-pooled states [N, hidden] of texts, in their order; batches hold texts of like length."""
     order = sorted(range(len(texts)), key=lambda position: len(texts[position].encode()))
-    vectors: list[Floats] = [np.zeros(0, dtype=np.float32)] * len(texts)
+    vectors = np.zeros((len(texts), cast(PretrainedConfig, body.config).hidden_size), dtype=np.float32)
     body.eval()
     with torch.inference_mode():
         for start in range(0, len(order), BATCH_SIZE):
@@ -42,7 +44,5 @@ def pool(body: nn.Module, tokenizer: Tokenizer, texts: Sequence[str]) -> Floats:
             input_ids, mask = tokenizer([texts[position] for position in positions])
             states = body(input_ids=input_ids, attention_mask=mask).last_hidden_state
             weight = mask.unsqueeze(-1).to(states.dtype)
-            pooled = ((states * weight).sum(dim=1) / weight.sum(dim=1)).numpy()
-            for position, vector in zip(positions, pooled, strict=True):
-                vectors[position] = vector
-    return np.stack(vectors)
+            vectors[positions] = ((states * weight).sum(dim=1) / weight.sum(dim=1)).numpy()
+    return vectors

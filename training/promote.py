@@ -18,15 +18,24 @@ from nlu.adapters import DamagedAdapterError, Manifest, read_manifest
 from nlu.classifier import Classifier
 from nlu.heads import Heads
 from nlu.markets import GLOBAL_ADAPTER, load_markets
-from nlu.releases import SERVED, DamagedReleaseError, Release, domain_intents
+from nlu.releases import LINEAGE, SERVED, DamagedReleaseError, Release, domain_intents
 from nlu.served import ServedAdapters
 from training.answers import Answers, Truth, score_served
 from training.dataset import DatasetError, Example
 from training.disk import needing_room
 from training.gate import Verdict, judge
 from training.held_back import judging_rows
-from training.labelled import as_examples, labelled_rows, markets_served_by, own_engine
-from training.outcomes import RefusedError
+from training.labelled import (
+    as_examples,
+    has_labels,
+    labelled_rows,
+    markets_served_by,
+    own_engine,
+    unknown_to,
+)
+from training.labels import labelled_messages
+from training.lineage import Lineage, Trusted, read_lineage
+from training.outcomes import RefusedError, UnknownReleaseError
 from training.poison import Contradictions, LabelFinding, contradictions, judge_labels
 from training.release import Releases
 
@@ -91,16 +100,16 @@ def compare(
 ) -> Verdict:
     """Measure the staged candidate and what serves `name` on equal rows, and return the gate's verdict."""
     own = [language for market in markets_served_by(name) for language in market.languages]
-    held_back, reviewed = judging_rows(own), _reviewed(name)
+    trusted = releases.trusted(name)
+    held_back, reviewed = judging_rows(own), _reviewed(name, read_lineage(staged / LINEAGE), trusted)
     rows = [*held_back, *(row for row, _ in reviewed)]
     challenger = Classifier(staged / SERVED, Heads.load(staged), name=name, version=manifest.version)
     serving = served[name]
     before = score_served(serving, served.embedder, rows)
     after = score_served(challenger, served.embedder, rows)
-    # What is usual is not asked of the batch that is in doubt: only of what was labelled before the last release.
-    since = releases.learned_until(name)
-    trusted = [True] * len(held_back) + [since is not None and at <= since for _, at in reviewed]
-    at_home = [place for place, row in enumerate(rows) if row.language in own and trusted[place]]
+    # What is usual is not asked of the batch that is in doubt: only of labels that what serves now was checked with.
+    checked = [True] * len(held_back) + [trusted.was_checked(labelled_at) for _, labelled_at in reviewed]
+    at_home = [place for place, row in enumerate(rows) if row.language in own and checked[place]]
     intents = serving.heads.settings.intents
     usual = contradictions([rows[place] for place in at_home], before.at(at_home), intents)
     verdict = judge(
@@ -144,17 +153,29 @@ def _refuse_unknown_origin(candidate: Candidate, name: str) -> None:
         ])  # fmt: skip
 
 
-def _reviewed(name: str) -> list[tuple[Example, datetime]]:
-    """Return the test rows that people have labelled in the name's markets, and when; all for the global adapter."""
+def _reviewed(name: str, lineage: Lineage, trusted: Trusted) -> list[tuple[Example, datetime]]:
+    """Return what people have labelled, and when, that may judge a candidate: what its training kept back for it.
+
+    Left out are customers from whom it, what it began from, or what serves has learned. A candidate that knows none of
+    our messages is judged by what a training of now would keep back, in all markets if it is the global adapter.
+    """
     markets = list(load_markets()) if name == GLOBAL_ADAPTER else markets_served_by(name)
     engine = own_engine()
     try:
-        tests = [(labelled_rows(engine, [market.code]).test, market.language) for market in markets]
-        return [
-            (example, row.labelled_at)
-            for rows, language in tests
-            for row, example in zip(rows, as_examples(rows, language), strict=True)
-        ]
+        if not has_labels(engine):
+            return []
+        if lineage.judging is None:
+            kept_back = {row.message for row in labelled_rows(engine, [one.code for one in markets], trusted).test}
+        else:
+            kept_back = set(lineage.judging)
+        learned = {*lineage.transcripts, *trusted.transcripts}
+        found: list[tuple[Example, datetime]] = []
+        for market in markets:
+            rows = [row for row in labelled_messages(engine, market.code) if row.message in kept_back]
+            rows = unknown_to(engine, learned, rows)
+            examples = as_examples(rows, market.language)
+            found += zip(examples, (row.labelled_at for row in rows), strict=True)
+        return found
     finally:
         engine.dispose()
 
@@ -182,12 +203,12 @@ def _contradictions(rows: Sequence[Example], serving: Classifier, served: Served
 
 
 def _accepted(releases: Releases, name: str) -> Contradictions:
-    """Count over the label batches of earlier releases that the gate let pass and that can still be trusted."""
+    """Count over the label batches that the gate let pass, of what serves and of what that replaced."""
     counted = Contradictions()
-    for number in releases.numbers(name):
+    for number in releases.ancestry(name, releases.pointer(name).release):
         try:
             release = releases.read(name, number)
-        except DamagedAdapterError:
+        except (DamagedAdapterError, UnknownReleaseError):
             continue
         if release.reason is None and release.gate.get("labels"):
             counted += Contradictions(**release.gate["labels"]["batch"])

@@ -9,25 +9,24 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 from sklearn.cluster import DBSCAN
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.engine import Engine
 
 from actions.database import insert_if_new, reading, transaction
 from bot.agent_tables import agents, corrections
 from bot.tables import messages, ratings, replies
 from training.duplicates import plain_letters
-from training.labels import Label, give_label
+from training.labels import Label, give_labels
 from training.scores import Scored, Scorer
 from training.tables import (
     CUSTOMER,
     DESK_AGENT,
     OWN,
     labels,
-    review_scores,
     review_skips,
     transcript_messages,
     transcripts,
@@ -78,7 +77,6 @@ def questions(engine: Engine, market: str, *, labeller: str, score: Scorer, limi
     """Return the labeller's next questions, the most instructive first; a text that came often is asked about once."""
     opened = _distinct(_open(engine, market, labeller))
     scored = score([one.text for one in opened], [one.language for one in opened])
-    _keep_scores(engine, opened, scored)
     told = _told(engine, opened)
     clusters = _clusters(scored)
     found = [
@@ -89,13 +87,21 @@ def questions(engine: Engine, market: str, *, labeller: str, score: Scorer, limi
 
 
 def take_over_corrections(engine: Engine, market: str) -> int:
-    """Make labels of the corrections that agents made at the desk since the last time; returns how many."""
+    """Make labels of the corrections that agents made at the desk since the last time; returns how many.
+
+    They count as given now, so that a retraining finds them new however long they have waited.
+    """
+    now = datetime.now(UTC)
     joined = (
         corrections.join(transcript_messages, transcript_messages.c.origin == corrections.c.message_id)
         .join(transcripts, transcripts.c.id == transcript_messages.c.transcript_id)
         .join(agents, agents.c.id == corrections.c.agent_id)
     )
-    known = select(labels.c.message_id, labels.c.labeller, labels.c.at).where(labels.c.source == DESK_AGENT)
+    taken_over = (
+        select(labels.c.message_id, labels.c.labeller, func.max(labels.c.at).label("at"))
+        .where(labels.c.source == DESK_AGENT)
+        .group_by(labels.c.message_id, labels.c.labeller)
+    )
     query = (
         select(
             transcript_messages.c.id,
@@ -106,14 +112,14 @@ def take_over_corrections(engine: Engine, market: str) -> int:
         )
         .select_from(joined)
         .where(transcripts.c.source == OWN, transcripts.c.market == market, transcript_messages.c.speaker == CUSTOMER)
+        .where(corrections.c.at <= now)
         .order_by(corrections.c.id)
     )
     with reading(engine) as session:
-        there = {(row.message_id, row.labeller, row.at) for row in session.execute(known)}
+        last = {(row.message_id, row.labeller): row.at for row in session.execute(taken_over)}
         rows = session.execute(query).all()
-    fresh = [row for row in rows if (row.id, row.name, row.at) not in there]
-    for row in fresh:
-        give_label(engine, Label(row.id, row.intent, None, row.name, DESK_AGENT, row.at, row.release))
+    fresh = [row for row in rows if (row.id, row.name) not in last or row.at > last[row.id, row.name]]
+    give_labels(engine, [Label(row.id, row.intent, None, row.name, DESK_AGENT, now, row.release) for row in fresh])
     return len(fresh)
 
 
@@ -200,22 +206,3 @@ def _question(one: _Open, said: Scored, reasons: list[str]) -> Question:
     return Question(
         one.id, one.text, one.language, tuple(reasons), said.suggestions, said.sentiment, said.release, weight
     )
-
-
-def _keep_scores(engine: Engine, opened: Sequence[_Open], scored: Sequence[Scored]) -> None:
-    rows = [
-        {
-            "message_id": one.id,
-            "release": said.release,
-            "suggestions": list(said.suggestions),
-            "margin": said.margin,
-            "out_of_scope": said.out_of_scope,
-            "sentiment": said.sentiment,
-            "global_intent": said.global_intent,
-        }
-        for one, said in zip(opened, scored, strict=True)
-    ]
-    if rows:
-        with transaction(engine) as session:
-            session.execute(review_scores.delete().where(review_scores.c.message_id.in_([one.id for one in opened])))
-            session.execute(review_scores.insert(), rows)

@@ -18,9 +18,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nlu.markets import GLOBAL_ADAPTER, load_markets
-from training.adapter import Lineage, finish
+from training.adapter import Provenance, finish
 from training.commands import MARKET_SETTINGS, OTHER_FIELDS, OWN_EXAMPLES, run_with_bar
 from training.dataset import Example, first_of_each_intent, read_examples, split
+from training.disk import needing_room
 from training.held_back import HELD_BACK, halves
 from training.probe import probe_heads
 from training.start import START, make_start
@@ -47,6 +48,7 @@ class Sources:
     umsab: list[Example]
 
 
+@needing_room("The adapters in the output are whole; the same command goes on where this one stopped.")
 def make_shipped_adapters(options: argparse.Namespace) -> None:
     """Make the start, the global adapter and the markets', or those asked for; one interrupted goes on."""
     sources = read_sources(without=options.without)
@@ -109,8 +111,8 @@ def _make_start(sources: Sources, folder: Path, scratch: Path, command: str) -> 
         *((FIELDS_SHARE / len(sources.fields), field) for field in sources.fields),
     ]
     present = [(share, family) for share, family in families if family]
-    lineage = Lineage(_counts([row for _, family in present for row in family]), f"{command} --only {START}")
-    make_start(present, lineage=lineage, target=folder / START, scratch=scratch / f".{START}")
+    provenance = Provenance(_counts([row for _, family in present for row in family]), f"{command} --only {START}")
+    make_start(present, provenance=provenance, target=folder / START, scratch=scratch / f".{START}")
 
 
 def _train_global(sources: Sources, folder: Path, scratch: Path, command: str) -> None:
@@ -121,12 +123,13 @@ def _train_global(sources: Sources, folder: Path, scratch: Path, command: str) -
         settings=GLOBAL_SETTINGS,
         init=folder / START,
         scratch=scratch / f".{GLOBAL_ADAPTER}",
+        keep_progress=True,
     )
     probe_heads(trainer)
     run_with_bar(trainer, GLOBAL_ADAPTER)
-    lineage = Lineage(_counts([*rows, *sources.bitext]), f"{command} --only {GLOBAL_ADAPTER}", START)
+    provenance = Provenance(_counts([*rows, *sources.bitext]), f"{command} --only {GLOBAL_ADAPTER}", START)
     target = folder / GLOBAL_ADAPTER
-    finish(trainer, name=GLOBAL_ADAPTER, validation=sources.held_back, lineage=lineage, target=target)
+    finish(trainer, name=GLOBAL_ADAPTER, validation=sources.held_back, provenance=provenance, target=target)
 
 
 def _counts(rows: Sequence[Example]) -> dict[str, int]:
@@ -144,7 +147,8 @@ def _train_market(name: str, language: str, sources: Sources, folder: Path, scra
         settings=MARKET_SETTINGS,
         init=folder / GLOBAL_ADAPTER,
         scratch=scratch / f".{name}",
+        keep_progress=True,
     )
     run_with_bar(trainer, name)
-    lineage = Lineage(_counts(trainer.examples), f"{command} --only {name}", GLOBAL_ADAPTER)
-    finish(trainer, name=name, validation=validation, lineage=lineage, target=folder / name)
+    provenance = Provenance(_counts(trainer.examples), f"{command} --only {name}", GLOBAL_ADAPTER)
+    finish(trainer, name=name, validation=validation, provenance=provenance, target=folder / name)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from nlu.language import LanguageDetector
 from nlu.markets import Market, Markets, load_markets
-from nlu.rows import Row, read_rows, write_rows
+from nlu.rows import Row, read_table, write_table
 from training.pii.addresses import find_addresses
 from training.pii.identities import find_identities, find_typed_identities
 from training.pii.links import find_emails, find_urls
@@ -105,14 +105,14 @@ def region_of(market: Market | None) -> str | None:
 def run(options: argparse.Namespace) -> None:
     """Redact the texts of a CSV; a row without a market is read as its language's first one."""
     markets = load_markets()
-    rows = read_rows(options.input, list(markets.by_code))
+    table = read_table(options.input, list(markets.by_code))
     market_of = _market_finder(markets)
     answers = []
-    for row in rows:
+    for row in table.rows:
         redacted = redact(row.text, market_of(row))
         pii = [{"start": span.start, "end": span.end, "type": span.kind} for span in redacted.pii]
         answers.append({"redacted": redacted.text, "pii": json.dumps(pii)})
-    write_rows(options.output, rows, answers, ["redacted", "pii"])
+    write_table(options.output, table, answers, ["redacted", "pii"])
 
 
 def _market_finder(markets: Markets) -> Callable[[Row], Market | None]:

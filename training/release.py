@@ -11,9 +11,9 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -41,6 +41,7 @@ from nlu.releases import (
     releases_folder,
 )
 from training.disk import append_durably, sync_files, sync_folder, write_durably
+from training.lineage import Lineage, Trusted, read_lineage
 from training.outcomes import UnknownReleaseError
 from training.signing import signing_key
 
@@ -63,15 +64,6 @@ class Event:
     before: int
     version: str
     why: str = ""
-
-
-@dataclass(frozen=True)
-class Lineage:
-    """What a release learned from: ids of transcripts, and rows by source; `until` is when the last label was given."""
-
-    transcripts: tuple[int, ...] = ()
-    sources: Mapping[str, int] = field(default_factory=dict)
-    until: datetime | None = None
 
 
 class Releases:
@@ -99,16 +91,13 @@ class Releases:
     def read(self, name: str, number: int) -> Release:
         """Return a release after checking it. Raises `UnknownReleaseError` or `DamagedAdapterError`."""
         if not (self.folder / name / str(number)).is_dir():
-            known = ", ".join(map(str, [SHIPPED, *self.numbers(name)]))
-            raise UnknownReleaseError(f"{name} has no release {number}; it has {known}.")
+            raise self._unknown(name, number)
         key = read_public_key(self.folder)
         return read_release(self.folder / name / str(number), key=key, name=name, encoder=self.encoder)
 
     def numbers(self, name: str) -> list[int]:
-        """Return the numbers of the releases of `name`, without the shipped one, oldest first."""
-        folder = self.folder / name
-        paths = folder.iterdir() if folder.is_dir() else ()
-        return sorted(int(path.name) for path in paths if path.name.isdecimal() and path.is_dir())
+        """Return the numbers of the releases of `name` that were let serve, without the shipped one, oldest first."""
+        return sorted(self._folders(name) & self._let_serve(name))
 
     def history(self, name: str) -> list[Event]:
         """Return what was done with `name`, oldest first; lines that a power failure left damaged are passed over."""
@@ -120,21 +109,36 @@ class Releases:
 
         One that cannot be read says nothing: what it alone had learned is learned again.
         """
-        known: list[datetime] = []
-        for number in self.numbers(name):
-            try:
-                until = read_lineage(self.folder / name / str(number) / LINEAGE).until
-            except DamagedReleaseError:
-                continue
-            known += [until] if until else []
-        return max(known, default=None)
+        return _latest(self._lineage(name, number) for number in self.numbers(name))
+
+    def ancestry(self, name: str, number: int) -> list[int]:
+        """Return a release and those that it replaced, the youngest first, without the shipped one."""
+        replaced = {event.release: event.before for event in self.history(name) if event.action == "promote"}
+        found: list[int] = []
+        while number != SHIPPED:
+            found.append(number)
+            number = replaced.get(number, SHIPPED)
+        return found
+
+    def trusted(self, name: str) -> Trusted:
+        """Return what may be trusted of what `name` learned: what serves it, and what that replaced."""
+        numbers = self.numbers(name)
+        ancestry = self.ancestry(name, self.pointer(name).release)
+        lineages = [self._lineage(name, number) for number in ancestry]
+        taken_back = []
+        for number in sorted(set(numbers) - set(ancestry)):
+            began, *before = (self._lineage(name, older) for older in self.ancestry(name, number))
+            if began.until:
+                taken_back.append((_latest(before), began.until))
+        transcripts = frozenset(transcript for lineage in lineages for transcript in lineage.transcripts)
+        return Trusted(transcripts, _latest(lineages), tuple(taken_back))
 
     def learned_from(self, transcript: int) -> list[tuple[str, int]]:
-        """Return the releases, by name and number, that learned from a transcript."""
+        """Return the releases, by name and number, that learned from a transcript, also what never served of them."""
         return [
             (name, number)
             for name in self.names()
-            for number in self.numbers(name)
+            for number in sorted(self._folders(name))
             if transcript in read_lineage(self.folder / name / str(number) / LINEAGE).transcripts
         ]
 
@@ -209,6 +213,8 @@ class Releases:
             if to is None and serving == SHIPPED:
                 raise UnknownReleaseError(f"{name} is served by the adapter that Polydesk ships: nothing came before.")
             target = to if to is not None else self._replaced_by(name)
+            if target not in (SHIPPED, *self.numbers(name)):
+                raise self._unknown(name, target)
             if target == serving:
                 raise UnknownReleaseError(f"Release {target} of {name} serves already.")
             version = "" if target == SHIPPED else self.read(name, target).version
@@ -220,6 +226,35 @@ class Releases:
         """Remember that a candidate was refused. Call it within `changing`."""
         serving = self.pointer(name).release
         self._note(name, Event(_now(), who(), "refuse", serving, serving, version, "; ".join(reasons)))
+
+    def _unknown(self, name: str, number: int) -> UnknownReleaseError:
+        known = ", ".join(map(str, [SHIPPED, *self.numbers(name)]))
+        return UnknownReleaseError(f"{name} has no release {number}; it has {known}.")
+
+    def _folders(self, name: str) -> set[int]:
+        folder = self.folder / name
+        paths = folder.iterdir() if folder.is_dir() else ()
+        return {int(path.name) for path in paths if path.name.isdecimal() and path.is_dir()}
+
+    def _let_serve(self, name: str) -> set[int]:
+        """Return the numbers that the pointer names, or a line of the history as what served before it.
+
+        A promotion that was killed after it had named its folder, or written its line, let nothing serve.
+        """
+        history = self.history(name)
+        try:
+            pointer = self.pointer(name)
+            now = {pointer.release, pointer.before}
+        except DamagedReleaseError:  # the last line is all that is known of it
+            now = {event.release for event in history[-1:]}
+        return now | {event.before for event in history}
+
+    def _lineage(self, name: str, number: int) -> Lineage:
+        """Read a release's lineage; one that cannot be read says nothing, and the shipped adapter has none."""
+        try:
+            return read_lineage(self.folder / name / str(number) / LINEAGE)
+        except DamagedReleaseError:
+            return Lineage()
 
     def _history_lines(self, name: str) -> list[bytes]:
         path = self.folder / name / HISTORY
@@ -247,7 +282,7 @@ class Releases:
             return pointer.before
 
     def _next_number(self, name: str) -> int:
-        numbers = [*self.numbers(name), *(event.release for event in self.history(name))]
+        numbers = [*self._folders(name), *(event.release for event in self.history(name))]
         return max(numbers, default=SHIPPED) + 1
 
     def _point(self, name: str, pointer: Pointer, action: Action, version: str, why: str) -> None:
@@ -267,20 +302,6 @@ def _read_event(line: bytes) -> Event | None:
         return None
 
 
-def read_lineage(path: Path) -> Lineage:
-    """Read a release's or an adapter's lineage. Raises `DamagedReleaseError`."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Lineage)
-    except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise DamagedReleaseError(f"{path} cannot be read: {error}") from error
-
-
-def write_lineage(adapter: Path, lineage: Lineage) -> None:
-    """Write what an adapter learned from into its folder."""
-    tidy = replace(lineage, transcripts=tuple(sorted(set(lineage.transcripts))))
-    (adapter / LINEAGE).write_bytes(msgspec.json.encode(tidy) + b"\n")
-
-
 def who() -> str:
     """Name the account that runs this."""
     try:
@@ -294,6 +315,10 @@ def _remove_abandoned(folder: Path) -> None:
         with suppress(FileNotFoundError):  # another promotion removes it
             if path.stat().st_mtime < time.time() - ABANDONED_AFTER:
                 shutil.rmtree(path)
+
+
+def _latest(lineages: Iterable[Lineage]) -> datetime | None:
+    return max((lineage.until for lineage in lineages if lineage.until), default=None)
 
 
 def _metrics(path: Path) -> Mapping[str, object]:

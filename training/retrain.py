@@ -2,7 +2,7 @@
 
 Everything stands in `var/retrain/NAME/` until it is a release: the state, the training's progress, the candidate. So a
 run that was killed is taken up where it stopped, on the same rows, and what serves is touched only by the promotion.
-A lock lets one run a name work at a time. Touches the database for reading only.
+A lock lets one run a name work at a time. Of the database it touches only the labels: agents' corrections become some.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import random
 import shutil
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -24,30 +25,36 @@ from filelock import FileLock, Timeout
 from sqlalchemy.engine import Engine
 
 from nlu.adapters import DamagedAdapterError, read_manifest
-from nlu.markets import load_markets
-from nlu.releases import Release, domain_intents
+from nlu.markets import GLOBAL_ADAPTER, load_markets
+from nlu.releases import LINEAGE, Release, domain_intents
 from nlu.served import ServedAdapters
-from training import adapter as adapter_folder
+from training.adapter import Provenance, calibrated, write_adapter
 from training.checkpoint import FILE as PROGRESS_FILE
+from training.checkpoint import clear_progress
 from training.commands import OWN_EXAMPLES, run_with_bar
 from training.dataset import OUT_OF_SCOPE, DatasetError, Example, read_examples
-from training.disk import needing_room, write_durably
+from training.disk import needing_room, sync_files, write_durably
 from training.held_back import HELD_BACK, halves, learned_rows
-from training.labelled import as_examples, labelled_rows, markets_served_by, own_engine
+from training.labelled import as_examples, has_labels, labelled_rows, markets_served_by, own_engine
 from training.labels import LabelledMessage
+from training.lineage import Lineage, Trusted, read_lineage, write_lineage
 from training.model import Method
 from training.outcomes import BusyError, RefusedError
 from training.parents import release_folder
 from training.probe import probe_heads
 from training.promote import Candidate, adapter_name, note_labels, promote, refuse_unknown_intents
-from training.release import Lineage, Releases, write_lineage
+from training.queue import take_over_corrections
+from training.release import Releases
 from training.release_commands import differences, served_by
 from training.splits import Splits
 from training.train import Trainer, TrainingSettings
 
 STATE = "state.json"
 CANDIDATE = "candidate"
+DRAFT = "draft"
 PROGRESS = "progress"
+# Of what is known already so many rows are learned again, where our own examples or the new rows are not more.
+KNOWN_AT_LEAST = 500
 # Part of the way is taken back: without that, other markets' languages were forgotten, and the gate refused.
 CLOSE_TO_THE_PARENT = TrainingSettings(learning_rate=4e-4, hold=0.005, replay_share=0.5, way_back=0.3)
 
@@ -55,7 +62,7 @@ CLOSE_TO_THE_PARENT = TrainingSettings(learning_rate=4e-4, hold=0.005, replay_sh
 @dataclass(frozen=True)
 class RetrainSettings:
     """How a market is trained anew. Epochs are as many as make about `steps` steps, within the bounds, so that 2,000
-    new rows take five minutes on two cores and a few rows are learned, too."""
+    new rows take five minutes on two cores, in any month, and a few rows are learned, too."""
 
     training: TrainingSettings = CLOSE_TO_THE_PARENT
     steps: int = 240
@@ -105,6 +112,11 @@ def retrain(
     Raises `RefusedError` with the gate's reasons, `BusyError` if another run is at it, `DatasetError` if the labels
     cannot be learned from, `NoRoomError` for a full disk; in all cases what served before serves on.
     """
+    if market == GLOBAL_ADAPTER:
+        raise DatasetError(
+            "The global adapter does not learn from labelled messages: retrain one of the markets "
+            f"({', '.join(load_markets().by_code)}), or make it again from the examples (`adapters --only global`)."
+        )
     name = adapter_name(market)
     folder = Path(os.environ.get("POLYDESK_VAR") or "var") / "retrain" / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -128,25 +140,20 @@ class _Run:
     settings: RetrainSettings
 
     def result(self) -> Release | None:
+        if has_labels(self.engine):
+            for market in self._markets():
+                take_over_corrections(self.engine, market)
         releases = Releases(self.served.fingerprint, folder=self.served.releases)
-        parent = releases.pointer(self.name).release
+        trusted = releases.trusted(self.name)
+        # New is what no release has seen, also none that was taken back: else the same labels would make it again.
         since = releases.learned_until(self.name)
-        newest = self._newest_label()
+        newest = self._newest_label(trusted)
         if newest is None or (since is not None and newest <= since):
             return None
-        state = self._state(parent, newest)
-        rows = labelled_rows(self.engine, self._markets(), until=state.until)
+        state = self._state(releases.pointer(self.name).release, newest)
         candidate = self.folder / CANDIDATE
         if not _is_whole(candidate):
-            # Said before minutes of training, not after them.
-            refuse_unknown_intents({row.intent for row in rows.training if row.intent} - {OUT_OF_SCOPE})
-            self._train(rows, parent, candidate)
-        transcripts = tuple(row.transcript for row in (*rows.training, *rows.validation))
-        sources = read_manifest(candidate).training.get("sources", {})
-        write_lineage(candidate, Lineage(transcripts, sources, state.until))
-        every = [*rows.training, *rows.validation, *rows.test]
-        new = self._examples([row for row in every if since is None or row.labelled_at > since])
-        note_labels(candidate, new, self.name, self.served)
+            self._train(labelled_rows(self.engine, self._markets(), trusted, until=state.until), state, trusted)
         return self._promote(candidate, state)
 
     def _state(self, parent: int, newest: datetime) -> State:
@@ -158,7 +165,8 @@ class _Run:
                 raise RefusedError(self.name, state.reasons)
             if not state.reasons and self._is_under_way():
                 return state
-        shutil.rmtree(self.folder / CANDIDATE, ignore_errors=True)
+        for left in (CANDIDATE, DRAFT, PROGRESS):
+            shutil.rmtree(self.folder / left, ignore_errors=True)
         state = State(newest, parent)
         write_durably(path, msgspec.json.encode(state) + b"\n")
         return state
@@ -167,41 +175,69 @@ class _Run:
         """Whether an earlier run left something to go on with; one that gave up before that is begun anew."""
         return _is_whole(self.folder / CANDIDATE) or (self.folder / PROGRESS / PROGRESS_FILE).exists()
 
-    def _train(self, rows: Splits[LabelledMessage], parent: int, target: Path) -> None:
+    def _train(self, rows: Splits[LabelledMessage], state: State, trusted: Trusted) -> None:
+        """Make the candidate. It is seen only when all of it is there, and the training's progress is kept until then.
+
+        What it learned from is written with it: some of that may be erased before it serves.
+        """
+        # Said before minutes of training, not after them.
+        refuse_unknown_intents({row.intent for row in rows.training if row.intent} - {OUT_OF_SCOPE})
         if not rows.training:
             raise DatasetError(
-                f"{self.market} has {len(rows.test)} labelled messages and none to learn from: they need more than one "
-                "customer and more than one moment (column `at`)."
+                f"{self.market} has {len(rows.validation) + len(rows.test)} labelled messages and none to learn from: "
+                "they need more than one customer and more than one moment (column `at`)."
             )
-        languages = [language for market in markets_served_by(self.name) for language in market.languages]
+        trainer = self._trainer(rows.training, state, trusted)
+        probe_heads(trainer)
+        run_with_bar(trainer, self.name)
+        judging = [half for language in self._languages() for half in self._judging(language)]
+        sources = dict(Counter("transcripts" if ":" in row.source else row.source for row in trainer.examples))
+        draft, candidate = self.folder / DRAFT, self.folder / CANDIDATE
+        write_adapter(
+            trainer,
+            calibrated(trainer, [*judging, *self._examples(rows.validation)]),
+            name=self.name,
+            provenance=Provenance(
+                sources=sources,
+                command=f"python -m training retrain --market {self.market}",
+                parent=f"{self.name} {state.parent}",
+            ),
+            target=draft,
+        )
+        learned = {row.transcript for row in (*rows.training, *rows.validation)} | trusted.transcripts
+        kept_back = tuple(row.message for row in rows.test)
+        write_lineage(draft, Lineage(tuple(learned), sources, state.until, kept_back))
+        every = (*rows.training, *rows.validation, *rows.test)
+        unchecked = [row for row in every if not trusted.was_checked(row.labelled_at)]
+        note_labels(draft, self._examples(unchecked), self.name, self.served)
+        sync_files(draft)
+        shutil.rmtree(candidate, ignore_errors=True)
+        draft.rename(candidate)
+        clear_progress(self.folder / PROGRESS)
+
+    def _trainer(self, rows: Sequence[LabelledMessage], state: State, trusted: Trusted) -> Trainer:
+        """Return a trainer of the rows, our own examples and other markets', that begins from what serves."""
+        languages = self._languages()
         examples = read_examples([OWN_EXAMPLES])
-        own = [example for example in examples if example.language in languages]
-        learned = [*self._examples(rows.training), *own, *learned_rows(languages)]
-        init = release_folder(self.name, parent, releases=self.served.releases)
+        own = [*(example for example in examples if example.language in languages), *learned_rows(languages)]
+        known: list[LabelledMessage] = []
+        new: list[LabelledMessage] = []
+        for row in rows:
+            (known if trusted.has_learned(row.transcript, row.labelled_at) else new).append(row)
+        again = learned_again([*self._examples(known), *own], own=len(own), new=len(new))
+        learned = [*self._examples(new), *again]
+        init = release_folder(self.name, state.parent, releases=self.served.releases)
         made = read_manifest(init)
         settings = self.settings.for_rows(len(learned))
-        trainer = Trainer(
+        return Trainer(
             learned,
             replay=[example for example in examples if example.language not in languages],
             settings=replace(settings, method=cast(Method, made.method), rank=made.training.get("rank", settings.rank)),
             init=init,
             scratch=self.folder / PROGRESS,
+            keep_progress=True,
             # Who learned them may have been erased since; an intent that left the dialogue goes by a forced promotion.
             keep=domain_intents(),
-        )
-        probe_heads(trainer)
-        run_with_bar(trainer, self.name)
-        judging = [half for language in languages for half in self._judging(language)]
-        adapter_folder.finish(
-            trainer,
-            name=self.name,
-            validation=[*judging, *self._examples(rows.validation)],
-            lineage=adapter_folder.Lineage(
-                sources=dict(Counter("transcripts" if ":" in row.source else row.source for row in learned)),
-                command=f"python -m training retrain --market {self.market}",
-                parent=f"{self.name} {parent}",
-            ),
-            target=target,
         )
 
     def _promote(self, candidate: Path, state: State) -> Release:
@@ -217,8 +253,11 @@ class _Run:
     def _markets(self) -> list[str]:
         return [market.code for market in markets_served_by(self.name)]
 
-    def _newest_label(self) -> datetime | None:
-        rows = labelled_rows(self.engine, self._markets())
+    def _languages(self) -> list[str]:
+        return [language for market in markets_served_by(self.name) for language in market.languages]
+
+    def _newest_label(self, trusted: Trusted) -> datetime | None:
+        rows = labelled_rows(self.engine, self._markets(), trusted)
         return max((row.labelled_at for row in (*rows.training, *rows.validation, *rows.test)), default=None)
 
     def _examples(self, rows: Sequence[LabelledMessage]) -> list[Example]:
@@ -226,6 +265,25 @@ class _Run:
 
     def _judging(self, language: str) -> list[Example]:
         return halves([row for row in read_examples([HELD_BACK]) if row.language == language]).judging
+
+
+def learned_again(known: Sequence[Example], *, own: int, new: int) -> list[Example]:
+    """Draw the known rows that a training repeats beside its `new` ones; each intent keeps its share, and one row.
+
+    They are as many as our `own` examples, or as the new rows where these are more: so a month takes as many steps as
+    the first one, however many came before. What is not drawn is not lost, since training begins from the weights that
+    learned it.
+    """
+    wanted = max(own, new, KNOWN_AT_LEAST)
+    if len(known) <= wanted:
+        return list(known)
+    chance = random.Random(0)  # noqa: S311 - not for secrets
+    groups: dict[tuple[str, str | None], list[Example]] = defaultdict(list)
+    for row in chance.sample(known, len(known)):
+        groups[row.language, row.intent].append(row)
+    ranked = [(place / len(group), row) for group in groups.values() for place, row in enumerate(group)]
+    ranked.sort(key=lambda one: one[0])
+    return [row for _, row in ranked[:wanted]]
 
 
 def _read_state(path: Path) -> State | None:
@@ -240,6 +298,7 @@ def _is_whole(candidate: Path) -> bool:
     """Whether a run has finished its candidate, and all of it has reached the disk."""
     try:
         read_manifest(candidate)
+        read_lineage(candidate / LINEAGE)
     except DamagedAdapterError:
         return False
     return True

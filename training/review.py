@@ -19,6 +19,7 @@ from sqlalchemy.engine import Engine
 from nlu.markets import load_markets
 from nlu.rows import RowsError
 from training.dataset import OUT_OF_SCOPE, SENTIMENTS
+from training.disk import needing_room
 from training.labels import Label, UnknownMessageError, disagreements, give_label, give_labels, take_back
 from training.queue import Question, questions, skip, take_over_corrections, unskip
 from training.store import Store
@@ -26,7 +27,8 @@ from training.tables import PERSON
 
 COLUMNS = ("message", "language", "text", "reasons", "suggestions", "intent", "sentiment")
 KEYS = (
-    "1-3 a suggestion, a name another intent, o out of scope, + 0 - the sentiment first, s skip, u undo, q quit, ? all"
+    "1-3 a suggestion, a name another intent, o out of scope, + 0 - the sentiment first, else none is kept, "
+    "s skip, u undo, q quit, ? all"
 )
 SENTIMENT_KEYS = {"+": "positive", "0": "neutral", "-": "negative"}
 LONGEST_ID = 9  # digits of a message's number in the database
@@ -63,11 +65,12 @@ class Session:
         self.say(f"\n[{number}/{count}] {'; '.join(question.reasons) or 'may be right'}")
         self.say(f"  {question.text}")
         named = [f"{key} {intent}" for key, intent in enumerate(question.suggestions, start=1)]
-        self.say(f"  {'   '.join(named)}   sentiment: {question.sentiment or 'unknown'}")
+        self.say(f"  {'   '.join(named)}   sentiment, a guess: {question.sentiment or 'unknown'}")
 
     def _step(self, question: Question) -> int | None:
         """Take one answer; returns where to go from here, None for the end."""
-        sentiment = question.sentiment
+        # Only what she types: the release's guess, kept as a person's label, would teach the next one its own answers.
+        sentiment: str | None = None
         while True:
             typed = self.ask("> ").strip()
             if typed in SENTIMENT_KEYS:
@@ -123,6 +126,7 @@ class Session:
         self.done.append((question, give_label(self.engine, label)))
 
 
+@needing_room("The labels given until then are kept.")
 def run(options: argparse.Namespace) -> None:
     """Do what the options say: list disagreements, write or read a CSV, or ask in the terminal."""
     markets = load_markets()

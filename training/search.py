@@ -1,12 +1,15 @@
 """Looks for better settings with Optuna (Akiba et al. 2019, arXiv:1907.10902) and writes them for `train --settings`.
 
 Each trial trains on the same rows and is judged on others after every epoch; one that lags behind the median of those
-before is cut off. Trials are kept in a file beside the result: the same command again goes on where it was interrupted.
+before is cut off. Trials are kept in a file beside the result: the same search again goes on where it was interrupted,
+and one of other rows, other settings or another encoder has trials of its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,10 +20,12 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from tqdm import tqdm
 
+from nlu.encoder import find_encoder, fingerprint
 from training.dataset import Example, read_examples, split
+from training.disk import needing_room
 from training.fit import MOST_EPOCHS, begin, settings_for
 from training.settings import TrainingSettings, write_settings
-from training.start import default_start
+from training.start import start_for
 
 VALIDATION_SHARE = 0.2
 TRIALS_BEFORE_CUTTING = 4
@@ -36,7 +41,15 @@ class Search:
     settings: TrainingSettings
     scratch: Path
 
+    @property
+    def name(self) -> str:
+        """What tells its trials from those of another search: a hash of all that a trial's result hangs on."""
+        content = [repr(self.settings), *SOUGHT, fingerprint(find_encoder())]
+        content += map(repr, [*self.training, "judged on", *self.validation])
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
+
+@needing_room("The trials that have ended are kept; the same command goes on with the next one.")
 def main(options: argparse.Namespace) -> None:
     """Run `--trials` trials, those of an interrupted search included, and write the best settings to `--output`."""
     examples = read_examples(options.data)
@@ -59,15 +72,24 @@ def main(options: argparse.Namespace) -> None:
 def open_study(search: Search, seed: int) -> optuna.Study:
     """Return the study of this search, with the trials that an earlier run has finished."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage = JournalStorage(JournalFileBackend(str(search.scratch / "trials.jsonl")))
+    journal = search.scratch / "trials.jsonl"
+    _cut_off_half_a_line(journal)
+    storage = JournalStorage(JournalFileBackend(str(journal)))
     return optuna.create_study(
-        study_name="settings",
+        study_name=search.name,
         storage=storage,
         load_if_exists=True,
         direction="maximize",
         sampler=optuna.samplers.TPESampler(seed=seed),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=TRIALS_BEFORE_CUTTING, n_warmup_steps=1),
     )
+
+
+def _cut_off_half_a_line(journal: Path) -> None:
+    """Take away what a full disk or a power failure left at the end, after which nothing could be read any more."""
+    if journal.exists():
+        with journal.open("r+b") as file:
+            file.truncate(file.read().rfind(b"\n") + 1)
 
 
 def run_trials(study: optuna.Study, search: Search, trials: int) -> None:
@@ -95,16 +117,14 @@ def settings_of(trial: optuna.Trial | optuna.trial.FrozenTrial, settings: Traini
 
 
 def _judge(trial: optuna.Trial, search: Search) -> float:
-    """Train as `train` does, and return the share of labels that is right at the end."""
+    """Train as `train` does but without strangers, and return the share of labels that is right at the end."""
     settings = settings_of(trial, search.settings)
-    init = default_start(settings.method)
+    init = start_for(search.training, settings.method)
     trainer = begin(search.training, settings, validation=search.validation, init=init, scratch=search.scratch)
-    right = 0.0
     for progress in trainer.steps():
         if progress.validation is None:
             continue
-        right = progress.validation.right
-        trial.report(right, step=progress.step // trainer.steps_an_epoch)
+        trial.report(progress.validation.right, step=progress.step // trainer.steps_an_epoch)
         if trial.should_prune():
             raise optuna.TrialPruned
-    return right
+    return trainer.validate().right

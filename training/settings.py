@@ -11,6 +11,7 @@ import msgspec
 
 from training.augment import DEFAULT_KINDS, SHARE, Kind
 from training.dataset import DatasetError
+from training.disk import write_durably
 from training.model import DROPOUT, RANK, Method
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -28,7 +29,9 @@ class TrainingSettings:
     validation after which training stops, `contrast` weighs the supervised contrastive loss, `adversarial` is the
     length of the push against the embeddings of a row, `way_back` is how far the trained weights are taken back to
     where they began (WiSE-FT, Wortsman et al. 2022, arXiv:2109.01903): less is learned of the rows, and less
-    forgotten of how to tell strangers from them. `python -m tests.benchmarks.ablation` tells what each brings.
+    forgotten of how to tell strangers from them. `python -m tests.benchmarks.ablation` tells what `method`,
+    `weight_decay`, `label_smoothing`, `dropout`, `patience`, `contrast`, `adversarial`, `way_back` and the
+    augmentations bring; `hold` and `replay_share` keep other markets' languages, which it does not measure.
     """
 
     method: Method = "lora"
@@ -74,4 +77,4 @@ def read_settings(path: Path, defaults: TrainingSettings) -> TrainingSettings:
 def write_settings(path: Path, settings: TrainingSettings) -> None:
     """Write everything but what has options of its own, seed and method, as JSON that `read_settings` takes."""
     written = {name: value for name, value in asdict(settings).items() if name not in ("seed", "method")}
-    path.write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
+    write_durably(path, json.dumps(written, indent=2).encode() + b"\n")

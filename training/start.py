@@ -1,6 +1,6 @@
 """Makes and finds the start: an adapter whose vectors tell requests apart by what is wanted, whatever the labels.
 
-What `train` begins from where the labels are not ours. Supervised contrastive learning (Khosla et al. 2020,
+What `train` begins from where the intents are not ours. Supervised contrastive learning (Khosla et al. 2020,
 arXiv:2004.11362) over the intents of CLINC150, bitext, our examples and those of other businesses
 (`training/examples/start/`). A batch is some intents that are near each other, with a few messages each in any
 language: what is far apart teaches nothing (hard negatives, Robinson et al. 2021, arXiv:2010.04592). A few hundred
@@ -26,9 +26,10 @@ from tqdm import tqdm
 from nlu.adapters import ADAPTERS_FOLDER, MANIFEST, read_manifest
 from nlu.encoder import find_encoder, fingerprint
 from nlu.heads import Floats, Heads, HeadSettings, unit
-from training.adapter import Calibrated, Lineage, write_adapter
+from nlu.markets import GLOBAL_ADAPTER
+from training.adapter import Calibrated, Provenance, write_adapter
 from training.augment import augment
-from training.dataset import OUT_OF_SCOPE, Example
+from training.dataset import OUT_OF_SCOPE, Example, labels_of
 from training.losses import contrastive_loss
 from training.model import Method
 from training.predict import pool
@@ -89,9 +90,25 @@ def _neighbours(rows: Mapping[str, Sequence[Example]], embed: Embed) -> dict[str
     return {intent: [intents[place] for place in order[number]] for number, intent in enumerate(intents)}
 
 
+def start_for(examples: Sequence[Example], method: Method) -> Path | None:
+    """Return the adapter to begin from where nobody says: the global one if the examples tell only sentiments that it
+    knows, which it has learned in many languages; else the start. None if there is none for this encoder and method.
+    """
+    intents, sentiments = labels_of(examples)
+    if sentiments and not intents:
+        folder = _fitting(GLOBAL_ADAPTER, method)
+        if folder and set(sentiments) <= set(Heads.load(folder).settings.sentiments):
+            return folder
+    return default_start(method)
+
+
 def default_start(method: Method) -> Path | None:
     """Return the start's folder; None if there is none for this encoder and method."""
-    folder = ADAPTERS_FOLDER / START
+    return _fitting(START, method)
+
+
+def _fitting(name: str, method: Method) -> Path | None:
+    folder = ADAPTERS_FOLDER / name
     if not (folder / MANIFEST).exists():
         return None
     manifest = read_manifest(folder)
@@ -100,7 +117,7 @@ def default_start(method: Method) -> Path | None:
 
 
 def make_start(
-    families: Sequence[tuple[float, Sequence[Example]]], *, lineage: Lineage, target: Path, scratch: Path
+    families: Sequence[tuple[float, Sequence[Example]]], *, provenance: Provenance, target: Path, scratch: Path
 ) -> None:
     """Train the start on families of labelled messages, each with its share of the batches, and write its folder."""
     trainer = Trainer([row for _, family in families for row in family], settings=SETTINGS, scratch=scratch)
@@ -114,7 +131,7 @@ def make_start(
     nothing = np.zeros((0, hidden), dtype=np.float32)
     none = nothing[:, 0]
     heads = Heads(HeadSettings((), (), False), nothing, none, nothing, none, centroids=nothing, prototypes=nothing)
-    write_adapter(trainer, Calibrated(heads, {}), name=START, lineage=lineage, target=target)
+    write_adapter(trainer, Calibrated(heads, {}), name=START, provenance=provenance, target=target)
 
 
 def learn_space(trainer: Trainer, families: Sequence[tuple[float, Family]], *, steps: int) -> Iterator[float]:

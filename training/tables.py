@@ -6,7 +6,6 @@ Texts stand here only after `training/redact.py`; conversations and customers on
 from __future__ import annotations
 
 from sqlalchemy import (
-    JSON,
     CheckConstraint,
     Column,
     Float,
@@ -87,19 +86,6 @@ review_skips = Table(
     Column("message_id", ForeignKey("transcript_messages.id", ondelete="CASCADE"), primary_key=True),
     Column("labeller", String(100), primary_key=True),
     Column("at", UtcDateTime, nullable=False),
-)
-
-# What a release says of a message that may be asked about; kept so that the next review need not compute it again.
-review_scores = Table(
-    "review_scores",
-    metadata,
-    Column("message_id", ForeignKey("transcript_messages.id", ondelete="CASCADE"), primary_key=True),
-    Column("release", Text, nullable=False),
-    Column("suggestions", JSON, nullable=False),
-    Column("margin", Float, nullable=False),
-    Column("out_of_scope", Float, nullable=False),
-    Column("sentiment", String(20)),
-    Column("global_intent", Text),
 )
 
 Index("ix_labels_at", labels.c.at)

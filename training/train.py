@@ -148,7 +148,7 @@ class Trainer:
             prepared.zero_grad()
             if self.kept:
                 self.kept.restore(self.network.intent, self.intents)
-            validation = self._validate() if self.validation and place + 1 == self.steps_an_epoch else None
+            validation = self.validate() if self.validation and place + 1 == self.steps_an_epoch else None
             if validation and self.settings.patience and self._ranks_are_settled(step):
                 best.see(validation, self.network.trainable())
             if self.is_main and SAVE_EVERY.is_due(step + 1 - saved, time.monotonic() - saved_at):
@@ -222,7 +222,9 @@ class Trainer:
         return loss
 
     @torch.no_grad()
-    def _validate(self) -> Validation:
+    def validate(self) -> Validation:
+        """Measure the network on the validation rows, as it is: after `steps()` with part of the way taken back."""
+        was_training = self.network.training
         self.network.eval()
         right, loss, labelled = 0, 0.0, 0
         for start in range(0, len(self.validation), VALIDATION_BATCH):
@@ -233,7 +235,7 @@ class Trainer:
                 loss += float(labelled_loss(logits, labels, smoothing=0.0))
                 right += int((logits.argmax(dim=1) == labels).sum()) if logits.shape[1] else 0
                 labelled += int((labels != IGNORED).sum())
-        self.network.train()
+        self.network.train(was_training)
         return Validation(right / max(labelled, 1), -loss / max(labelled, 1))
 
     def _collate(self, rows: Sequence[Example]) -> Batch:
@@ -241,7 +243,7 @@ class Trainer:
         return self._on_device(collate(rows, self.tokenizer, self.labels, process=process, processes=processes))
 
     def _on_device(self, batch: Batch) -> Batch:
-        device = self.accelerator.device
+        device = self.network.intent.weight.device
         return replace(
             batch,
             input_ids=batch.input_ids.to(device),

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 FAILED = 1
 BAD_INPUT = 2
 NOTHING = "Nothing is kept about this person.\n"
-RELEASES = "These releases have learned from it, and `python -m training retrain` makes others without it: {}.\n"
+RELEASES = "These have learned from it; `python -m training rollback --to N` lets one serve that has not: {}.\n"
 STAYS = "{} rows of the shop stay: orders and invoices are the merchant's records. `export` shows them.\n"
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.sql import ColumnElement
 from actions import tables as shop
 from bot.agent_tables import corrections, handoff_events, notes
 from bot.tables import consents, conversations, identities, messages, ratings, replies, scores
-from training.tables import labels, review_scores, review_skips, transcript_messages, transcripts
+from training.tables import labels, review_skips, transcript_messages, transcripts
 
 ID_LENGTH = 36  # characters of a conversation's id, with which the keys of effects begin
 
@@ -61,7 +61,6 @@ def _effects(person: Person) -> ColumnElement:
 
 # Ours: erased.
 ERASED = (
-    _by_label(review_scores),
     _by_label(review_skips),
     _by_label(labels),
     Place(transcript_messages, lambda person: transcript_messages.c.transcript_id.in_(person.transcripts)),

@@ -29,7 +29,8 @@ from tests.bot.waiting import until
 from tests.conftest import fresh_database
 from tests.training.releases.miniature import copy_adapter, the_same_in_other_bytes
 from training.disk import write_durably
-from training.release import Lineage, Releases, write_lineage
+from training.lineage import Lineage, write_lineage
+from training.release import Releases
 
 # The timeout is for a machine that trains beside it: there each of the two starts for minutes.
 pytestmark = [pytest.mark.postgresql, pytest.mark.redis, pytest.mark.timeout(1200)]

@@ -12,6 +12,7 @@ import pytest
 from torch import Tensor
 
 from tests.training.releases.miniature import make_encoder
+from training.adapter import Provenance, finish
 from training.dataset import Example, read_examples
 from training.train import Trainer, TrainingSettings
 
@@ -39,6 +40,13 @@ def encoder_in_use(folder: Path) -> Iterator[str]:
         place = small_encoder(folder)
         patch.setenv("POLYDESK_ENCODER", place)
         yield place
+
+
+def write_small_adapter(encoder: str, folder: Path) -> Path:
+    """Train an adapter on some examples and write it into the folder, after which it is named."""
+    trainer = trained(encoder, folder.with_name("scratch"))
+    finish(trainer, name=folder.name, validation=some_examples(), provenance=Provenance({}, "a test"), target=folder)
+    return folder
 
 
 def trained(

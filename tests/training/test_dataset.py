@@ -45,6 +45,40 @@ nlu:
     ]
 
 
+def test_spaces_around_a_label_make_no_other_label(tmp_path: Path) -> None:
+    file = write(tmp_path / "rows.csv", "text,intent,sentiment\nhi,greet, \nhello,greet ,neutral \nyo, greet,\n")
+    assert [(row.intent, row.sentiment) for row in read_examples([file])] == [
+        ("greet", None),
+        ("greet", "neutral"),
+        ("greet", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "language"),
+    [
+        ("de.csv", "de"),
+        ("de-DE.csv", "de"),
+        ("pt_BR.csv", "pt"),
+        ("umsab/hi/train.csv", "hi"),
+        ("pt-BR/train.csv", "pt"),
+        ("my-data.csv", ""),
+        ("to-train.csv", ""),
+        ("qa-pairs.csv", ""),
+        ("qa.csv", ""),
+        ("my-shop/train.csv", ""),
+        ("v1/train.csv", ""),
+    ],
+)
+def test_only_a_name_that_is_all_of_it_a_code_or_a_locale_names_a_language(
+    path: str, language: str, tmp_path: Path
+) -> None:
+    file = tmp_path / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    (example,) = read_examples([write(file, "text,intent\nhello,greet\n")])
+    assert example.language == language
+
+
 def test_the_same_row_twice_counts_once(tmp_path: Path) -> None:
     file = write(tmp_path / "rows.csv", "text,intent\nhi,greet\nhi,greet\n")
     assert len(read_examples([file, file])) == 1

@@ -13,7 +13,7 @@ import torch
 from tests.training.small import EXAMPLES, SETTINGS, encoder_in_use, weights
 from training import fit as fit_module
 from training import train as train_module
-from training.adapter import Calibrated, Lineage, write_adapter
+from training.adapter import Calibrated, Provenance, write_adapter
 from training.checkpoint import SaveEvery
 from training.dataset import OUT_OF_SCOPE, Example, read_examples
 from training.fit import FEW_ROWS, Plan, begin, fit, label_names, settings_for
@@ -96,7 +96,6 @@ def test_a_few_rows_are_all_trained_on(plan: Plan, tmp_path: Path) -> None:
     borrowed = [row for row in trainer.examples if row.source == BORROWED]
     assert len(borrowed) == len(plan.training) / 2
     assert {row.intent for row in borrowed} == {OUT_OF_SCOPE}
-    assert not (tmp_path / "scratch").exists()
 
 
 def test_a_few_rows_calibrate_on_what_the_first_fit_had_not_seen(plan: Plan, seen: Seen, tmp_path: Path) -> None:
@@ -205,10 +204,17 @@ def test_heads_begin_at_the_regression_and_those_of_a_start_are_kept(plan: Plan,
     bare = Trainer(rows, settings=QUICK, scratch=tmp_path)
     assert _right(begun) > 0.95 > 0.6 > _right(bare)
     result = calibrated(begun, rows)
-    write_adapter(begun, result, name="start", lineage=Lineage({}, "a test"), target=tmp_path / "start")
+    write_adapter(begun, result, name="start", provenance=Provenance({}, "a test"), target=tmp_path / "start")
     after = begin(rows, QUICK, init=tmp_path / "start", scratch=tmp_path)
     assert torch.equal(after.network.intent.weight, begun.network.intent.weight)
     assert torch.equal(after.network.sentiment.bias, begun.network.sentiment.bias)
+
+
+def test_no_rows_to_calibrate_on_leave_the_defaults(plan: Plan, tmp_path: Path) -> None:
+    begun = begin(plan.training, QUICK, init=None, scratch=tmp_path)
+    result = calibrated(begun, [])
+    assert result.metrics == {"rows": 0}
+    assert result.heads.settings.threshold == 0.5
 
 
 def test_two_labels_begin_at_the_regression_as_well(plan: Plan, tmp_path: Path) -> None:
@@ -230,7 +236,8 @@ def test_an_intent_that_the_earlier_adapter_lacks_begins_with_what_tells_it_apar
     rows = [row for intent in INTENTS for row in [row for row in rows if row.intent == intent][:ROWS_AN_INTENT]]
     *old, new = INTENTS
     first = begin([row for row in rows if row.intent in old], QUICK, init=None, scratch=tmp_path / "first")
-    write_adapter(first, calibrated(first, rows), name="old", lineage=Lineage({}, "a test"), target=tmp_path / "old")
+    made = Provenance({}, "a test")
+    write_adapter(first, calibrated(first, rows), name="old", provenance=made, target=tmp_path / "old")
     trainer = begin(rows, QUICK, init=tmp_path / "old", scratch=tmp_path / "second")
     pooled = pool(trainer.network.body, trainer.tokenizer, [row.text for row in rows])
     logits = trainer.network.intent(torch.tensor(pooled)).detach().numpy()

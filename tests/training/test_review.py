@@ -111,7 +111,20 @@ def test_a_correction_becomes_a_label_once_with_the_agents_name(engine: Engine) 
     assert [take_over_corrections(engine, "de-DE") for _ in range(2)] == [1, 0]
     with reading(engine) as session:
         row = session.execute(select(labels)).one()
-    assert (row.intent, row.labeller, row.source, row.at) == ("track_refund", "kim", "agent", NOW)
+    assert (row.intent, row.labeller, row.source) == ("track_refund", "kim", "agent")
+    assert datetime.now(UTC) - row.at < timedelta(minutes=5)  # when it was taken over, not when it was made
+
+
+def test_a_second_correction_of_the_same_message_becomes_a_label_too(engine: Engine) -> None:
+    _, corrected = _conversation_at_the_desk(engine)
+    store_texts(engine, ["corrected one"], origins=[corrected])
+    take_over_corrections(engine, "de-DE")
+    with transaction(engine) as session:
+        second = {"intent": "pay", "at": datetime.now(UTC)}
+        first = session.execute(select(corrections.c.message_id, corrections.c.agent_id)).one()._asdict()
+        session.execute(corrections.insert().values({**first, **second}))
+    assert [take_over_corrections(engine, "de-DE") for _ in range(2)] == [1, 0]
+    assert [row.intent for row in labelled_messages(engine, "de-DE")] == ["pay"]
 
 
 def test_a_label_knows_who_gave_it_when_and_under_which_release(engine: Engine) -> None:
@@ -123,6 +136,15 @@ def test_a_label_knows_who_gave_it_when_and_under_which_release(engine: Engine) 
     assert (row.intent, row.sentiment) == ("track_refund", "negative")
     assert (label.labeller, label.source, label.release) == ("mia", "person", "de-DE@7")
     assert datetime.now(UTC) - label.at < timedelta(minutes=5)
+
+
+def test_a_sentiment_that_nobody_typed_is_no_label_though_the_guess_is_shown(sqlite_engine: Engine) -> None:
+    store_texts(sqlite_engine, ["unsure one", "clear two"])
+    session, lines = at_terminal(sqlite_engine, ["1", "+", "1"])
+    session.label_all(questions(sqlite_engine, "de-DE", labeller="mia", score=Scripted(), limit=5))
+    found = {row.text: (row.intent, row.sentiment) for row in labelled_messages(sqlite_engine, "de-DE")}
+    assert found == {"unsure one": ("track_order", None), "clear two": ("track_order", "positive")}
+    assert any("guess: neutral" in line for line in lines)
 
 
 def test_undo_takes_the_last_label_or_skip_back_and_asks_again(sqlite_engine: Engine) -> None:

@@ -13,17 +13,17 @@ import torch
 
 from nlu.adapters import ADAPTERS_FOLDER, read_manifest
 from nlu.heads import Floats, Heads, unit
-from tests.training.small import SETTINGS, encoder_in_use, small_encoder, some_examples
+from tests.training.small import SETTINGS, encoder_in_use, small_encoder, some_examples, write_small_adapter
 from training import start as start_module
-from training.adapter import Lineage
+from training.adapter import Provenance
 from training.dataset import OUT_OF_SCOPE, Example
 from training.fit import begin
 from training.predict import pool
-from training.start import ROWS_AN_INTENT, START, Family, default_start, learn_space, make_start
+from training.start import ROWS_AN_INTENT, START, Family, default_start, learn_space, make_start, start_for
 from training.train import Trainer
 
 NEAR = {"lost": "a", "stolen": "b", "late": "p", "early": "q"}
-LINEAGE = Lineage({"examples": 36}, "python -m training adapters --only start")
+PROVENANCE = Provenance({"examples": 36}, "python -m training adapters --only start")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -37,7 +37,8 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Make a start where `train` looks for it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(start_module, "STEPS", 3)
-    make_start([(1.0, some_examples())], lineage=LINEAGE, target=ADAPTERS_FOLDER / START, scratch=tmp_path / "scratch")
+    target, scratch = ADAPTERS_FOLDER / START, tmp_path / "scratch"
+    make_start([(1.0, some_examples())], provenance=PROVENANCE, target=target, scratch=scratch)
     return ADAPTERS_FOLDER / START
 
 
@@ -84,7 +85,7 @@ def test_a_batch_is_of_intents_that_are_near_each_other(monkeypatch: pytest.Monk
 
 def test_a_start_is_a_whole_adapter_without_labels(start: Path) -> None:
     manifest = read_manifest(start)
-    assert (manifest.name, manifest.training["sources"]) == (START, LINEAGE.sources)
+    assert (manifest.name, manifest.training["sources"]) == (START, PROVENANCE.sources)
     heads = Heads.load(start)
     assert heads.settings.intents == heads.settings.sentiments == ()
 
@@ -99,6 +100,18 @@ def test_training_begins_from_the_start_with_heads_that_tell_the_labels_apart(st
     best = trainer.network.intent(torch.tensor(pooled)).argmax(dim=1)
     expected = torch.tensor([trainer.intents.index(str(row.intent)) for row in some_examples()])
     assert float((best == expected).float().mean()) > 0.8
+
+
+def test_sentiments_alone_are_learned_from_the_global_adapter_and_all_else_from_the_start(
+    start: Path, encoder: str
+) -> None:
+    moods = [replace(row, intent=None, sentiment="neutral") for row in some_examples()]
+    assert start_for(moods, "lora") == start, "there is no global adapter yet"
+    known = write_small_adapter(encoder, ADAPTERS_FOLDER / "global")
+    assert "neutral" in Heads.load(known).settings.sentiments
+    assert start_for(moods, "lora") == known
+    assert start_for([replace(row, sentiment="neutral") for row in some_examples()], "lora") == start
+    assert start_for([replace(row, sentiment=None) for row in some_examples()], "lora") == start
 
 
 def test_another_method_or_encoder_begins_without_the_start(

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from nlu.export import write_served
 from nlu.heads import Heads
 from tests.training.small import INTENTS, SETTINGS, small_encoder, some_examples, trained, weights
 from training import train as train_module
-from training.adapter import Lineage, finish, uncalibrated
+from training.adapter import Provenance, finish, uncalibrated
 from training.checkpoint import SaveEvery
 from training.dataset import DatasetError, Example
 from training.model import Method
@@ -28,6 +29,7 @@ from training.train import Trainer, TrainingSettings
 
 PROJECT = Path(__file__).parents[2]
 HALF = 2e-3  # what saving in half precision may change
+MADE_BY = Provenance({}, "a test")
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,7 @@ def test_each_kind_is_the_same_after_saving_and_served_if_it_can_be_merged(
 ) -> None:
     trainer = trained(encoder, tmp_path / "scratch", method=method, epochs=3)
     folder, rows = tmp_path / method, some_examples()
-    finish(trainer, name=method, validation=rows, lineage=Lineage({}, "a test"), target=folder)
+    finish(trainer, name=method, validation=rows, provenance=MADE_BY, target=folder)
     texts = [row.text for row in rows]
     before = pool(trainer.network.body, trainer.tokenizer, texts)
     loaded = AdapterPredictor(folder, encoder=encoder)
@@ -58,7 +60,7 @@ def test_each_kind_is_the_same_after_saving_and_served_if_it_can_be_merged(
 def test_kept_intents_of_which_no_example_is_left_stay_as_they_were(encoder: str, tmp_path: Path) -> None:
     folder = tmp_path / "first"
     first = trained(encoder, tmp_path / "a")
-    finish(first, name="first", validation=some_examples(), lineage=Lineage({}, "a test"), target=folder)
+    finish(first, name="first", validation=some_examples(), provenance=MADE_BY, target=folder)
     rows = [row for row in some_examples() if row.intent != "thank"]
     keep = ("thank", "never_known")
     second = Trainer(rows, settings=SETTINGS, init=folder, scratch=tmp_path / "b", encoder=encoder, keep=keep)
@@ -142,7 +144,7 @@ def test_each_technique_changes_what_is_learned(option: dict[str, object], encod
 
 def test_holding_keeps_the_weights_near_those_of_the_start(encoder: str, tmp_path: Path) -> None:
     start = trained(encoder, tmp_path / "scratch")
-    finish(start, name="start", validation=some_examples(), lineage=Lineage({}, "a test"), target=tmp_path / "start")
+    finish(start, name="start", validation=some_examples(), provenance=MADE_BY, target=tmp_path / "start")
     away = []
     for hold in (0.0, 10.0):
         after = trained(encoder, tmp_path / "scratch", some_examples(18), init=tmp_path / "start", hold=hold)
@@ -152,10 +154,25 @@ def test_holding_keeps_the_weights_near_those_of_the_start(encoder: str, tmp_pat
 
 def test_an_adapter_of_another_kind_or_rank_is_refused_as_a_start(encoder: str, tmp_path: Path) -> None:
     start = trained(encoder, tmp_path / "scratch", epochs=1)
-    finish(start, name="start", validation=some_examples(), lineage=Lineage({}, "a test"), target=tmp_path / "start")
+    finish(start, name="start", validation=some_examples(), provenance=MADE_BY, target=tmp_path / "start")
     for change in ({"method": "ia3"}, {"rank": 4}):
         with pytest.raises(DatasetError, match="lora of rank 16"):
             trained(encoder, tmp_path / "scratch", init=tmp_path / "start", **change)
+
+
+def test_progress_is_forgotten_only_when_the_adapter_is_written(
+    encoder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = replace(SETTINGS, epochs=1)
+    trainer = Trainer(some_examples(), settings=settings, scratch=tmp_path, encoder=encoder, keep_progress=True)
+    assert list(trainer.steps())
+    write = partial(finish, trainer, name="a", validation=[], provenance=MADE_BY, target=tmp_path / "a")
+    with monkeypatch.context() as patch, pytest.raises(TypeError):
+        patch.setattr("training.adapter.write_card", None)
+        write()
+    assert (tmp_path / "progress.safetensors").exists()
+    write()
+    assert not (tmp_path / "progress.safetensors").exists()
 
 
 def test_training_stops_when_validation_no_longer_gets_better_and_keeps_the_best(encoder: str, tmp_path: Path) -> None:
@@ -168,7 +185,7 @@ def test_training_stops_when_validation_no_longer_gets_better_and_keeps_the_best
     assert len(seen) < 30
     best = max(seen)
     assert seen.index(best) == len(seen) - 3
-    restored = trainer._validate()
+    restored = trainer.validate()
     assert restored.right == best.right
     assert restored.minus_loss == pytest.approx(best.minus_loss, abs=1e-3)
 

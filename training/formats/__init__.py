@@ -5,7 +5,6 @@ A reader streams: it holds one conversation, or one row, whatever the length of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
@@ -50,8 +49,6 @@ class Rejected:
 
 
 Record = Talk | Rejected
-# Bytes that are read, for the progress bar; and the records in order.
-Reader = Iterator[Record]
 
 
 def read_consent(value: Any) -> bool | None:

@@ -24,7 +24,7 @@ from bot.rasa_files import SCHEMA, tracker_url
 from bot.tables import consents, conversations, identities, messages, ratings, replies, scores
 from tests.dialogue.shop_data import ANNA, EVA, SHIPPED, fill
 from training.store import Store, TranscriptMessage
-from training.tables import labels, review_scores, review_skips, transcript_messages
+from training.tables import labels, review_skips, transcript_messages
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SECRET = "hides who is who in transcripts, long enough"
@@ -154,8 +154,6 @@ def _learn_from(engine: Engine, conversation: str, said: str) -> None:
             row = {"message_id": number}
             session.execute(labels.insert().values(**row, intent="greet", labeller="Ada", source="person", at=NOW))
             session.execute(review_skips.insert().values(**row, labeller="Ada", at=NOW))
-            score = {"release": "de-DE/3", "suggestions": [], "margin": 0.1, "out_of_scope": 0.1}
-            session.execute(review_scores.insert().values(**row, **score))
 
 
 def _make_tracker(url: str) -> None:

@@ -24,7 +24,7 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from nlu.adapters import ADAPTERS_FOLDER, read_manifest, write_manifest
 from nlu.heads import Heads
 from nlu.served import ServedAdapters, prepare
-from training.adapter import Lineage, finish
+from training.adapter import Provenance, finish
 from training.dataset import Example, read_examples
 from training.poison import Contradictions
 from training.promote import LABEL_NOTE
@@ -145,8 +145,8 @@ def train_adapter(
     for _ in trainer.steps():
         pass
     validation = read_examples([Path("training/examples/held_back")])
-    lineage = Lineage({"examples": len(examples)}, "python -m pytest")
-    finish(trainer, name=target.name, validation=validation, lineage=lineage, target=target)
+    provenance = Provenance({"examples": len(examples)}, "python -m pytest")
+    finish(trainer, name=target.name, validation=validation, provenance=provenance, target=target)
     return target
 
 

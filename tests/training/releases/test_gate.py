@@ -9,7 +9,8 @@ import pytest
 
 from training.answers import Answers, Truth
 from training.dataset import OUT_OF_SCOPE
-from training.gate import Verdict, calibration_error, judge, paired_difference
+from training.evaluate import calibration_error
+from training.gate import Verdict, judge, paired_difference
 
 LANGUAGES = ("de", "fr", "ja")
 ROWS = 400  # a language

@@ -7,6 +7,7 @@ import pickle
 import stat
 import threading
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,10 @@ from tests.training.releases.miniature import (
 from training.__main__ import main
 from training.dataset import DatasetError
 from training.gate import Verdict
+from training.lineage import Lineage, Trusted, write_lineage
 from training.outcomes import RefusedError, UnknownReleaseError
 from training.promote import LABEL_NOTE, Candidate, compare, promote
-from training.release import Lineage, Releases, write_lineage
+from training.release import Releases
 
 GERMAN = ADAPTERS_FOLDER / "de-DE"
 WITHIN = 60.0  # seconds, on a machine that is busy with other things
@@ -227,6 +229,15 @@ def test_a_release_remembers_the_transcripts_it_learned_from_and_is_found_by_the
     lineage.write_text('{"transcripts": [7]}', encoding="utf-8")
     with pytest.raises(DamagedReleaseError, match=LINEAGE):
         kept.read("de-DE", 1)
+
+
+def test_what_serves_keeps_its_labels_though_a_younger_release_that_learned_them_too_was_taken_back() -> None:
+    first, second, third, fourth = (datetime(2026, 10, day, tzinfo=UTC) for day in (1, 2, 3, 4))
+    trusted = Trusted(frozenset({1}), until=second, taken_back=((None, third),))
+    assert not trusted.was_taken_back(1, first)
+    assert trusted.was_taken_back(2, first)
+    assert trusted.was_taken_back(1, third)
+    assert not trusted.was_taken_back(2, fourth)
 
 
 def test_the_key_is_readable_by_its_owner_only_and_a_release_signed_by_another_is_refused(

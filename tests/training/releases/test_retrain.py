@@ -8,31 +8,44 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from filelock import FileLock
+from safetensors import safe_open
+from sqlalchemy import delete, update
 from sqlalchemy.engine import Engine
 
-from actions.database import open_engine
+from actions.database import open_engine, transaction
+from bot.agent_tables import corrections
+from bot.personal_data.lineage import learned_from
 from nlu.adapters import ADAPTERS_FOLDER, read_manifest
 from nlu.releases import Release
 from nlu.served import ServedAdapters
 from tests.training.releases.miniature import INTENTS, PROJECT, Miniature
+from tests.training.test_review import _conversation_at_the_desk as conversation_at_the_desk
+from training.__main__ import main
 from training.answers import score_served
 from training.dataset import DatasetError, Example, read_examples
 from training.held_back import judging_rows
-from training.labels import give_label, labelled_messages
-from training.outcomes import BusyError, RefusedError
+from training.labelled import as_examples
+from training.labels import LabelledMessage, give_label, labelled_messages
+from training.lineage import read_lineage
+from training.outcomes import BusyError, RefusedError, UnknownReleaseError
 from training.poison import Contradictions, contradictions
-from training.release import Releases, read_lineage
-from training.retrain import RetrainSettings, retrain
+from training.promote import Candidate, note_labels, promote
+from training.release import Releases
+from training.retrain import RetrainSettings, learned_again, retrain
 from training.settings import TrainingSettings
 from training.store import Store, TranscriptMessage
+from training.tables import OWN, transcripts
+from training.train import Trainer
 
 BEGUN = datetime(2026, 10, 1, tzinfo=UTC)
 GENTLE = RetrainSettings(
@@ -69,12 +82,22 @@ def german_messages() -> list[Example]:
     return [row for row in rows if row.intent in INTENTS and row.text not in known]
 
 
-def add_labelled(engine: Engine, rows: list[Example], *, first: int = 0, conversation: str | None = None) -> None:
+def add_labelled(
+    engine: Engine,
+    rows: list[Example],
+    *,
+    first: int = 0,
+    conversation: str | None = None,
+    market: str = "de-DE",
+    returning: int = 0,
+) -> None:
+    """Store labelled messages an hour apart, each of a customer of its own; the first `returning` of known ones."""
     messages = [
         TranscriptMessage(
             conversation=conversation or f"talk {first + number}",
             key=f"message {first + number}",
             speaker="customer",
+            customer=f"talk {number}" if number < returning else "",
             text=row.text,
             at=BEGUN + timedelta(hours=first + number),
             language="de",
@@ -84,7 +107,48 @@ def add_labelled(engine: Engine, rows: list[Example], *, first: int = 0, convers
         )
         for number, row in enumerate(rows)
     ]
-    Store(engine, "a secret that is long enough for a test").add(messages, source="csv", market="de-DE")
+    Store(engine, "a secret that is long enough for a test").add(messages, source="csv", market=market)
+
+
+@dataclass
+class Seen:
+    """What trainings learned of transcripts, what was checked for poison, and what the gate judged by."""
+
+    learned: list[Example]
+    checked: list[Example]
+    judging: list[LabelledMessage]
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
+    noted = Seen([], [], [])
+
+    def trainer(examples: Sequence[Example], **others: Any) -> Trainer:
+        noted.learned += [row for row in examples if row.source.startswith("transcript:")]
+        return Trainer(examples, **others)
+
+    def note(adapter: Path, learned: Sequence[Example], *others: Any) -> None:
+        noted.checked += learned
+        note_labels(adapter, learned, *others)
+
+    def judging(rows: Sequence[LabelledMessage], language: str) -> list[Example]:
+        noted.judging += rows
+        return as_examples(rows, language)
+
+    monkeypatch.setattr("training.retrain.Trainer", trainer)
+    monkeypatch.setattr("training.retrain.note_labels", note)
+    monkeypatch.setattr("training.promote.as_examples", judging)
+    return noted
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return where trainings stand, step by step."""
+    done: list[int] = []
+    monkeypatch.setattr(
+        "training.retrain.run_with_bar", lambda trainer, name: done.extend(at.step for at in trainer.steps())
+    )
+    return done
 
 
 def learn(miniature: Miniature, engine: Engine) -> Release | None:
@@ -120,6 +184,155 @@ def test_what_was_taken_back_is_not_learned_again_from_the_same_labels(miniature
     assert learn(miniature, engine) is None
 
 
+def test_a_batch_that_was_taken_back_is_not_learned_with_the_next_one_either_until_somebody_labels_it_anew(
+    miniature: Miniature, engine: Engine, seen: Seen
+) -> None:
+    learn(miniature, engine)
+    releases(miniature).roll_back("de-DE")
+    batch, again = {row.text for row in german_messages()[:60]}, seen.learned[0].text
+    seen.learned.clear()
+    seen.checked.clear()
+    add_labelled(engine, german_messages()[60:61], first=62)
+    second = learn(miniature, engine)
+    assert second is not None and second.parent == 0
+    assert seen.learned and not batch & {row.text for row in seen.learned}
+    assert {row.text for row in seen.learned} <= {row.text for row in seen.checked}
+    (labelled,) = [row for row in labelled_messages(engine, "de-DE") if row.text == again]
+    give_label(engine, replace(labelled.labels[0], labeller="mia", at=datetime.now(UTC)))
+    assert learn(miniature, engine) is not None
+    assert {row.text for row in seen.checked} & batch == {row.text for row in seen.learned} & batch == {again}
+
+
+def test_the_gate_judges_by_what_the_training_kept_back_whatever_was_labelled_meanwhile_and_by_whichever_market(
+    miniature: Miniature, engine: Engine, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two markets share the adapter, and one of them has only older messages; others are labelled in training."""
+    markets = Path("markets.yml").read_text(encoding="utf-8")
+    Path("markets.yml").write_text(markets.replace("adapter: fr-FR", "adapter: de-DE"), encoding="utf-8")
+    add_labelled(engine, german_messages()[60:90], first=-900, market="fr-FR")
+
+    def and_meanwhile_more_labels(candidate: Candidate, served: ServedAdapters) -> Release:
+        add_labelled(engine, german_messages()[90:120], first=-500)
+        add_labelled(engine, german_messages()[120:150], first=500)
+        return promote(candidate, served)
+
+    monkeypatch.setattr("training.retrain.promote", and_meanwhile_more_labels)
+    with suppress(RefusedError):
+        learn(miniature, engine)
+    learned = {int(row.source.removeprefix("transcript:")) for row in seen.learned}
+    assert len(learned) > 50
+    assert not learned & {row.transcript for row in seen.judging}
+    assert sorted(row.message for row in seen.judging) == list(range(43, 61))  # the youngest of the ninety
+
+
+def test_the_gate_leaves_out_customers_from_whom_an_earlier_release_has_learned(
+    miniature: Miniature, engine: Engine, seen: Seen
+) -> None:
+    learn(miniature, engine)
+    known = {row.text for row in seen.learned}
+    seen.judging.clear()
+    add_labelled(engine, german_messages()[60:120], first=60, returning=50)
+    with suppress(RefusedError):
+        learn(miniature, engine)
+    customers = {row.customer for row in labelled_messages(engine, "de-DE") if row.text in known}
+    assert seen.judging
+    assert not customers & {row.customer for row in seen.judging}
+
+
+def test_a_release_is_found_by_what_the_one_it_began_from_learned_and_by_what_was_erased_before_it_served(
+    miniature: Miniature, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learn(miniature, engine)
+    of_the_first = read_lineage(Path("var/releases/de-DE/1/lineage.json")).transcripts[0]
+    forget(engine, of_the_first)
+    add_labelled(engine, german_messages()[60:90], first=60)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("training.retrain.promote", interrupted)
+        learn(miniature, engine)
+    of_the_second = read_lineage(Path("var/retrain/de-DE/candidate/lineage.json")).transcripts[-1]
+    forget(engine, of_the_second)
+    assert learn(miniature, engine) is not None
+    assert releases(miniature).learned_from(of_the_first) == [("de-DE", 1), ("de-DE", 2)]
+    assert releases(miniature).learned_from(of_the_second) == [("de-DE", 2)]
+    assert learned_from(Path("var/releases"), [of_the_first]) == ["de-DE/1", "de-DE/2"]
+
+
+def forget(engine: Engine, transcript: int) -> None:
+    with transaction(engine) as session:
+        session.execute(delete(transcripts).where(transcripts.c.id == transcript))
+
+
+def interrupted(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("killed_in", ["append_durably", "write_durably"])
+def test_a_promotion_killed_before_the_pointer_moved_let_nothing_serve_and_the_next_run_promotes(
+    miniature: Miniature, engine: Engine, monkeypatch: pytest.MonkeyPatch, killed_in: str
+) -> None:
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(f"training.release.{killed_in}", interrupted)
+        learn(miniature, engine)
+    assert Path("var/releases/de-DE/1").is_dir()
+    kept = releases(miniature)
+    assert kept.numbers("de-DE") == []
+    with pytest.raises(UnknownReleaseError, match="no release 1; it has 0"):
+        kept.roll_back("de-DE", to=1)
+    monkeypatch.setattr("training.retrain.Trainer", None)  # the candidate is there
+    release = learn(miniature, engine)
+    assert release is not None and release.number == 2
+    assert kept.numbers("de-DE") == [2]
+    assert miniature.served()["de-DE"].version == release.version
+
+
+def test_a_correction_that_waited_over_a_release_is_new_to_the_next_retraining(
+    miniature: Miniature, engine: Engine, seen: Seen
+) -> None:
+    learn(miniature, engine)
+    _, corrected = conversation_at_the_desk(engine)
+    text = "das war nicht meine frage, ich will mein geld zurück"
+    said = TranscriptMessage("c", "m", "customer", text, language="de", consent="1", origin=corrected)
+    Store(engine, "a secret that is long enough for a test").add([said], source=OWN, market="de-DE")
+    with transaction(engine) as session:
+        session.execute(update(corrections).values(intent="get_refund"))
+    assert learn(miniature, engine) is not None
+    assert text in {row.text for row in seen.checked}
+
+
+def test_the_global_adapter_is_not_retrained_and_its_error_names_the_markets(
+    miniature: Miniature, engine: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["retrain", "--market", "global"]) == 2
+    assert "retrain one of the markets (de-DE, fr-FR)" in capsys.readouterr().err
+
+
+def test_a_training_takes_as_many_steps_however_much_was_learned_before_and_no_intent_is_left_out() -> None:
+    own = [Example(f"ours {n}", f"intent {n % 70}", None, "de") for n in range(3500)]
+    learned = [Example(f"theirs {n}", f"intent {n % 7}", None, "de") for n in range(20000)]
+    rare = [Example("the only one", "rare", None, "de")]
+    assert learned_again(own, own=len(own), new=1400) == own
+    again = learned_again([*learned, *own, *rare], own=len(own), new=1400)
+    assert len(again) == len(own)
+    assert {row.intent for row in again} == {row.intent for row in [*own, *rare]}
+    assert len(learned_again(learned, own=0, new=30)) == 500
+    assert len(learned_again(learned, own=0, new=3000)) == 3000
+
+
+def test_what_was_learned_before_is_drawn_and_what_is_new_is_taken_whole(
+    miniature: Miniature, engine: Engine, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learn(miniature, engine)
+    seen.learned.clear()
+    new = german_messages()[60:90]
+    add_labelled(engine, new, first=60)
+    monkeypatch.setattr("training.retrain.learned_again", lambda known, *, own, new: [])
+    learn(miniature, engine)
+    lineage = read_lineage(Path("var/releases/de-DE/1/lineage.json"))
+    first_batch = {f"transcript:{transcript}" for transcript in lineage.transcripts}
+    assert len(seen.learned) > 10
+    assert not first_batch & {row.source for row in seen.learned}
+
+
 def test_a_refusal_says_why_and_the_next_run_on_the_same_labels_repeats_it_without_training(
     miniature: Miniature, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,7 +355,7 @@ def _poisoned(usual: Contradictions) -> object:
 
 @pytest.mark.timeout(900)  # two whole trainings, on a machine that may be busy with others
 def test_a_run_killed_in_mid_training_leaves_the_old_release_serving_and_the_next_one_goes_on(
-    miniature: Miniature, engine: Engine
+    miniature: Miniature, engine: Engine, steps: list[int]
 ) -> None:
     before = miniature.served()["de-DE"].version
     lines = "; ".join([
@@ -162,12 +375,14 @@ def test_a_run_killed_in_mid_training_leaves_the_old_release_serving_and_the_nex
     assert miniature.served()["de-DE"].version == before
     assert not Path("var/releases/de-DE").exists()
     assert not Path("var/retrain/de-DE/candidate").exists()
+    with safe_open(str(progress), framework="pt") as file:
+        saved = json.loads(file.metadata()["progress"])["step"]
     add_labelled(engine, german_messages()[60:70], first=60)  # later labels wait for the next run
-    ended = miniature.run("training", "retrain", "--market", "de-DE")
-    assert ended.returncode == 0, ended.stderr
-    first_bar = next(part for part in ended.stderr.replace("\r", "\n").splitlines() if part.startswith("de-DE:"))
-    assert "Release 1" in ended.stdout
-    assert first_bar
+    first = labelled_messages(engine, "de-DE")[0]
+    give_label(engine, replace(first.labels[0], at=datetime.now(UTC)))
+    release = retrain("de-DE", miniature.served(), engine)
+    assert release is not None and release.number == 1
+    assert steps[0] == saved + 1 > 3
     assert read_lineage(Path("var/releases/de-DE/1/lineage.json")).transcripts[-1] <= 60
     assert not list(Path("var/retrain/de-DE/progress").glob("progress.safetensors"))
 
@@ -181,6 +396,22 @@ def wait_for_change(path: Path, run: subprocess.Popen[bytes]) -> None:
         assert run.poll() is None, "It ended before it had saved anything."
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize("cut_off", ["adapter_folder.write_adapter", "note_labels"])
+def test_a_run_cut_off_between_training_and_candidate_goes_on_there_on_the_same_labels(
+    miniature: Miniature, engine: Engine, steps: list[int], monkeypatch: pytest.MonkeyPatch, cut_off: str
+) -> None:
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(f"training.retrain.{cut_off}", interrupted)
+        learn(miniature, engine)
+    assert steps
+    steps.clear()
+    add_labelled(engine, german_messages()[60:70], first=60)
+    assert learn(miniature, engine) is not None
+    assert steps == []
+    assert read_lineage(Path("var/releases/de-DE/1/lineage.json")).transcripts[-1] <= 60
+    assert not list(Path("var/retrain/de-DE").glob("[!.]*/*"))
 
 
 def test_labels_that_are_too_few_are_learned_once_there_are_more(miniature: Miniature, unlabelled: Engine) -> None:
