@@ -31,6 +31,9 @@ DEFAULT_URL = "sqlite:///var/polydesk.db"
 BUSY_SECONDS = 10
 WRITERS_TURN = "writers_turn"  # an engine's option
 CENT = Decimal("0.01")
+# A table's option. An id that was told to somebody, or stands in the audit or in a release's lineage, is not given to
+# another row once its own is deleted.
+NEVER_AGAIN = {"sqlite_autoincrement": True}
 INSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 metadata = MetaData(

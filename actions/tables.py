@@ -11,14 +11,11 @@ from typing import Any, Literal, get_args
 from sqlalchemy import JSON, CheckConstraint, Column, Date, ForeignKey, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import relationship
 
-from actions.database import Amount, Base, UtcDateTime
+from actions.database import NEVER_AGAIN, Amount, Base, UtcDateTime
 from actions.shop import OrderStatus, PaymentStatus, RefundStatus, ShipmentStatus, TicketKind
 
 AccountKind = Literal["private", "business"]
 SubscriptionStatus = Literal["requested", "active", "ended"]
-
-# An id that was told to somebody, or stands in the audit, is not given to another row once its own is deleted.
-NEVER_AGAIN = {"sqlite_autoincrement": True}
 
 
 def one_of(column: str, kind: Any) -> CheckConstraint:

@@ -18,7 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from actions.database import UtcDateTime, metadata
+from actions.database import NEVER_AGAIN, UtcDateTime, metadata
 
 CUSTOMER, BOT, AGENT = "customer", "bot", "agent"  # who speaks
 OWN = "own"  # the source of the bot's own conversations
@@ -38,6 +38,7 @@ transcripts = Table(
     Column("consent", Text, nullable=False),
     Column("ingested_at", UtcDateTime, nullable=False),
     UniqueConstraint("source", "conversation"),
+    **NEVER_AGAIN,
 )
 
 transcript_messages = Table(
@@ -61,6 +62,7 @@ transcript_messages = Table(
     Column("release", Text),
     UniqueConstraint("transcript_id", "key"),
     CheckConstraint("speaker IN ('customer', 'bot', 'agent')", name="known_speaker"),
+    **NEVER_AGAIN,
 )
 
 labels = Table(

@@ -45,6 +45,11 @@ def markets_of(engine: Engine) -> list[str]:
         return list(session.scalars(select(transcripts.c.market).order_by(transcripts.c.id)))
 
 
+def ids_of(engine: Engine) -> tuple[set[int], set[int]]:
+    with reading(engine) as session:
+        return set(session.scalars(select(transcripts.c.id))), set(session.scalars(select(transcript_messages.c.id)))
+
+
 @pytest.fixture
 def rows(tmp_path: Path) -> Path:
     path = tmp_path / "rows.csv"
@@ -75,6 +80,19 @@ def test_a_person_is_forgotten_in_each_of_the_help_desks_by_its_name(engine: Eng
     take_in(engine, withdrawn, "de-DE", reader="chatwoot", source="vienna")
     with reading(engine) as session:
         assert session.scalars(select(transcripts.c.source)).all() == ["berlin"]
+
+
+def test_what_is_erased_leaves_its_ids_to_nobody_for_releases_still_name_it_by_them(
+    engine: Engine, tmp_path: Path
+) -> None:
+    take_in(engine, write_json(tmp_path / "a.json", [chatwoot(1)]), "de-DE", reader="chatwoot", source="berlin")
+    its_transcripts, its_messages = ids_of(engine)
+    assert Store(engine, "s" * 32).erase(source="berlin", conversations=["1"]) == sorted(its_transcripts)
+    take_in(engine, write_json(tmp_path / "b.json", [chatwoot(2)]), "de-DE", reader="chatwoot", source="berlin")
+    others_transcripts, others_messages = ids_of(engine)
+    assert others_transcripts
+    assert not its_transcripts & others_transcripts
+    assert not its_messages & others_messages
 
 
 def test_an_id_that_stands_for_another_text_is_counted_and_said(

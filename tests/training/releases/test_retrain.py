@@ -398,7 +398,7 @@ def wait_for_change(path: Path, run: subprocess.Popen[bytes]) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("cut_off", ["adapter_folder.write_adapter", "note_labels"])
+@pytest.mark.parametrize("cut_off", ["write_adapter", "note_labels"])
 def test_a_run_cut_off_between_training_and_candidate_goes_on_there_on_the_same_labels(
     miniature: Miniature, engine: Engine, steps: list[int], monkeypatch: pytest.MonkeyPatch, cut_off: str
 ) -> None:
