@@ -164,6 +164,8 @@ def _add_releases(steps: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     rollback = steps.add_parser("rollback", help="let an earlier release serve a market again")
     rollback.add_argument("--market", required=True)
     rollback.add_argument("--to", type=int, metavar="N", help="its number, 0 is the shipped one (default: the parent)")
+    help_keep = "its labels were not the reason (somebody is to be forgotten): `retrain` learns from them again"
+    rollback.add_argument("--keep-labels", action="store_true", help=help_keep)
     rollback.set_defaults(module="training.release_commands", function="roll_back")
 
     releases = steps.add_parser("releases", help="list releases: which serves, where each comes from")

@@ -55,7 +55,10 @@ Action = Literal["promote", "rollback", "refuse"]
 
 @dataclass(frozen=True)
 class Event:
-    """One line of the history: who moved the pointer of a name, or had a candidate refused, and why."""
+    """One line of the history: who moved the pointer of a name, or had a candidate refused, and why.
+
+    `keeps_labels` says of a rollback that what it took back may be learned again.
+    """
 
     at: str
     by: str
@@ -64,6 +67,7 @@ class Event:
     before: int
     version: str
     why: str = ""
+    keeps_labels: bool = False
 
 
 class Releases:
@@ -107,9 +111,11 @@ class Releases:
     def learned_until(self, name: str) -> datetime | None:
         """Return the time of the last label that any release of `name` learned from, also one that was taken back.
 
-        One that cannot be read says nothing: what it alone had learned is learned again.
+        One that cannot be read, or was taken back with its labels kept, says nothing: what it alone had learned is
+        learned again.
         """
-        return _latest(self._lineage(name, number) for number in self.numbers(name))
+        again = self._learned_again(name) - set(self.ancestry(name, self.serving(name) or SHIPPED))
+        return _latest(self._lineage(name, number) for number in self.numbers(name) if number not in again)
 
     def ancestry(self, name: str, number: int) -> list[int]:
         """Return a release and those that it replaced, the youngest first, without the shipped one."""
@@ -126,7 +132,7 @@ class Releases:
         ancestry = self.ancestry(name, self.pointer(name).release)
         lineages = [self._lineage(name, number) for number in ancestry]
         taken_back = []
-        for number in sorted(set(numbers) - set(ancestry)):
+        for number in sorted(set(numbers) - set(ancestry) - self._learned_again(name)):
             began, *before = (self._lineage(name, older) for older in self.ancestry(name, number))
             if began.until:
                 taken_back.append((_latest(before), began.until))
@@ -202,8 +208,10 @@ class Releases:
         self._point(name, Pointer(release.number, pointer.release), "promote", release.version, reason or "")
         return release
 
-    def roll_back(self, name: str, *, to: int | None = None) -> Pointer:
+    def roll_back(self, name: str, *, to: int | None = None, keep_labels: bool = False) -> Pointer:
         """Let an earlier release serve again: the one that the serving one replaced, or `to`.
+
+        What is taken back is not learned again from the same labels, unless `keep_labels` says that they were not why.
 
         Raises `UnknownReleaseError` if there is none, `DamagedAdapterError` if it cannot serve any more. With `to`, a
         pointer that is damaged is written anew.
@@ -219,7 +227,7 @@ class Releases:
                 raise UnknownReleaseError(f"Release {target} of {name} serves already.")
             version = "" if target == SHIPPED else self.read(name, target).version
             pointer = Pointer(target, SHIPPED if serving is None else serving)
-            self._point(name, pointer, "rollback", version, "")
+            self._point(name, pointer, "rollback", version, "", keeps_labels=keep_labels)
         return pointer
 
     def note_refusal(self, name: str, version: str, reasons: list[str]) -> None:
@@ -248,6 +256,15 @@ class Releases:
         except DamagedReleaseError:  # the last line is all that is known of it
             now = {event.release for event in history[-1:]}
         return now | {event.before for event in history}
+
+    def _learned_again(self, name: str) -> set[int]:
+        """Return the releases that were last taken back with their labels kept."""
+        found: set[int] = set()
+        for event in self.history(name):
+            if event.action == "rollback":
+                left = set(self.ancestry(name, event.before)) - set(self.ancestry(name, event.release))
+                found = found | left if event.keeps_labels else found - left
+        return found
 
     def _lineage(self, name: str, number: int) -> Lineage:
         """Read a release's lineage; one that cannot be read says nothing, and the shipped adapter has none."""
@@ -285,9 +302,11 @@ class Releases:
         numbers = [*self._folders(name), *(event.release for event in self.history(name))]
         return max(numbers, default=SHIPPED) + 1
 
-    def _point(self, name: str, pointer: Pointer, action: Action, version: str, why: str) -> None:
+    def _point(
+        self, name: str, pointer: Pointer, action: Action, version: str, why: str, *, keeps_labels: bool = False
+    ) -> None:
         # The history comes first: nothing serves without a line that says who let it.
-        self._note(name, Event(_now(), who(), action, pointer.release, pointer.before, version, why))
+        self._note(name, Event(_now(), who(), action, pointer.release, pointer.before, version, why, keeps_labels))
         write_durably(self.folder / name / POINTER, msgspec.json.encode(pointer) + b"\n")
 
     def _note(self, name: str, event: Event) -> None:

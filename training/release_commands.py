@@ -43,7 +43,7 @@ def roll_back(options: argparse.Namespace) -> None:
     """Let an earlier release serve a market again."""
     name = adapter_name(options.market)
     with needing_room(f"What serves {served_by(name)} serves on."):
-        pointer = _releases().roll_back(name, to=options.to)
+        pointer = _releases().roll_back(name, to=options.to, keep_labels=options.keep_labels)
     what = "The adapter that Polydesk ships" if pointer.release == SHIPPED else f"Release {pointer.release}"
     sys.stdout.write(f"{what} serves {served_by(name)} again; `rollback --to {pointer.before}` undoes it.\n")
 

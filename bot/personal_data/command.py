@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 FAILED = 1
 BAD_INPUT = 2
 NOTHING = "Nothing is kept about this person.\n"
-RELEASES = "These have learned from it; `python -m training rollback --to N` lets one serve that has not: {}.\n"
+RELEASES = (
+    "These have learned from it; `python -m training rollback --to N --keep-labels` lets one serve that has not: {}.\n"
+)
 STAYS = "{} rows of the shop stay: orders and invoices are the merchant's records. `export` shows them.\n"
 
 

@@ -203,6 +203,21 @@ def test_a_batch_that_was_taken_back_is_not_learned_with_the_next_one_either_unt
     assert {row.text for row in seen.checked} & batch == {row.text for row in seen.learned} & batch == {again}
 
 
+def test_what_was_taken_back_with_its_labels_kept_is_learned_and_checked_again_until_it_is_taken_back_for_them(
+    miniature: Miniature, engine: Engine, seen: Seen
+) -> None:
+    learn(miniature, engine)
+    batch = {row.text for row in seen.learned}
+    releases(miniature).roll_back("de-DE", keep_labels=True)
+    seen.learned.clear()
+    seen.checked.clear()
+    second = learn(miniature, engine)
+    assert second is not None and second.parent == 0
+    assert {row.text for row in seen.learned} == batch <= {row.text for row in seen.checked}
+    releases(miniature).roll_back("de-DE")
+    assert learn(miniature, engine) is None
+
+
 def test_the_gate_judges_by_what_the_training_kept_back_whatever_was_labelled_meanwhile_and_by_whichever_market(
     miniature: Miniature, engine: Engine, seen: Seen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
