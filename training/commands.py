@@ -60,8 +60,7 @@ def train(options: argparse.Namespace) -> None:
     training = in_market_language(read_examples(options.data), options.market)
     validation = in_market_language(read_examples([options.valid]), options.market) if options.valid else None
     init = _start(options, training)
-    from_global = init is not None and init.name == GLOBAL_ADAPTER
-    settings = _settings(options.market, training, from_global)
+    settings = default_settings(training, init, market=options.market)
     if options.settings:
         settings = read_settings(options.settings, settings)
     scratch = output.with_name(f".{output.name}.progress")
@@ -69,7 +68,7 @@ def train(options: argparse.Namespace) -> None:
         training,
         validation,
         others=other_requests(training),
-        replay=_other_markets_examples(options.market, training) if options.market and from_global else (),
+        replay=_other_markets_examples(options.market, training) if options.market and _is_global(init) else (),
     )
     trainer, result = fit(
         plan,
@@ -153,10 +152,16 @@ def _start(options: argparse.Namespace, training: Sequence[Example]) -> Path | N
     return folder
 
 
-def _settings(market: str | None, training: Sequence[Example], from_global: bool) -> TrainingSettings:
-    if from_global and not labels_of(training)[0]:
+def default_settings(training: Sequence[Example], init: Path | None, *, market: str | None = None) -> TrainingSettings:
+    """Return the settings that suit the rows and what the training begins from."""
+    intents, _ = labels_of(training)
+    if _is_global(init) and not intents:
         return SENTIMENT_SETTINGS
-    return MARKET_SETTINGS if market and from_global else settings_for(len(training))
+    return MARKET_SETTINGS if market and _is_global(init) else settings_for(len(training))
+
+
+def _is_global(init: Path | None) -> bool:
+    return init is not None and init.name == GLOBAL_ADAPTER
 
 
 def other_requests(training: Sequence[Example]) -> list[Example]:

@@ -21,9 +21,10 @@ from optuna.storages.journal import JournalFileBackend
 from tqdm import tqdm
 
 from nlu.encoder import find_encoder, fingerprint
+from training.commands import default_settings
 from training.dataset import Example, read_examples, split
 from training.disk import needing_room
-from training.fit import MOST_EPOCHS, begin, settings_for
+from training.fit import MOST_EPOCHS, begin
 from training.settings import TrainingSettings, write_settings
 from training.start import start_for
 
@@ -60,7 +61,8 @@ def main(options: argparse.Namespace) -> None:
         examples, validation = split(examples, share=VALIDATION_SHARE, seed=options.seed)
     output: Path = options.output
     output.parent.mkdir(parents=True, exist_ok=True)
-    settings = replace(settings_for(len(examples)), seed=options.seed)
+    init = start_for(examples, TrainingSettings().method)
+    settings = replace(default_settings(examples, init), seed=options.seed)
     search = Search(examples, validation, settings, output.with_name(f".{output.stem}.search"))
     search.scratch.mkdir(exist_ok=True)
     study = open_study(search, options.seed)

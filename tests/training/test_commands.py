@@ -1,9 +1,27 @@
-"""Which messages stand for what a data set's bot should not answer."""
+"""What `train` chooses by itself: settings, and which messages stand for what a data set's bot should not answer."""
 
 from __future__ import annotations
 
-from training.commands import OWN_EXAMPLES, other_requests
+from nlu.adapters import ADAPTERS_FOLDER
+from training.commands import (
+    MARKET_SETTINGS,
+    OWN_EXAMPLES,
+    SENTIMENT_SETTINGS,
+    default_settings,
+    other_requests,
+)
 from training.dataset import Example, read_examples
+from training.fit import settings_for
+
+
+def test_sentiments_are_learned_briefly_where_they_are_known_and_intents_as_their_number_wants() -> None:
+    start, known = ADAPTERS_FOLDER / "start", ADAPTERS_FOLDER / "global"
+    mood, wish = Example("wo ist es?!", None, "negative", "de"), Example("wo ist es", "track_order", None, "de")
+    assert default_settings([mood], known) == SENTIMENT_SETTINGS
+    for init in (start, None):
+        assert default_settings([mood], init) == settings_for(1)
+    assert default_settings([mood, wish], known) == settings_for(2)
+    assert default_settings([wish], known, market="de-DE") == MARKET_SETTINGS
 
 
 def test_they_are_our_own_examples_in_the_languages_of_the_rows() -> None:

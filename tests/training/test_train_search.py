@@ -33,7 +33,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_a_search_goes_on_where_it_stopped_and_writes_settings_that_train_takes(
     encoder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search_module, "settings_for", lambda rows: SETTINGS)
+    monkeypatch.setattr(search_module, "default_settings", lambda *_: SETTINGS)
     monkeypatch.setattr(search_module, "MOST_EPOCHS", 3)
     data = tmp_path / "de.csv"
     lines = [f'"{row.text}",{row.intent}' for row in some_examples() if '"' not in row.text]
