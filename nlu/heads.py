@@ -191,7 +191,7 @@ def _without_prototypes(settings: HeadSettings, weights: dict[str, Floats]) -> t
 
 def scale_confidence(raw: Floats, threshold: float) -> Floats:
     """Map confidence so that 0 stays 0, 1 stays 1 and `threshold` becomes 0.5 (a power, hence order is kept)."""
-    exponent = np.log(0.5) / np.log(np.clip(threshold, 1e-4, 1 - 1e-4))
+    exponent = np.log(DECISION) / np.log(np.clip(threshold, 1e-4, 1 - 1e-4))
     return np.asarray(np.power(np.clip(raw, 0.0, 1.0), exponent), dtype=np.float32)
 
 

@@ -205,7 +205,7 @@ def _contradictions(rows: Sequence[Example], serving: Classifier, served: Served
 def _accepted(releases: Releases, name: str) -> Contradictions:
     """Count over the label batches that the gate let pass, of what serves and of what that replaced."""
     counted = Contradictions()
-    for number in releases.ancestry(name, releases.pointer(name).release):
+    for number in releases.ancestry(name):
         try:
             release = releases.read(name, number)
         except (DamagedAdapterError, UnknownReleaseError):

@@ -13,10 +13,8 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 from filelock import FileLock
@@ -41,7 +39,8 @@ from nlu.releases import (
     releases_folder,
 )
 from training.disk import append_durably, sync_files, sync_folder, write_durably
-from training.lineage import Lineage, Trusted, read_lineage
+from training.history import Action, Event, ancestry, read_event, with_labels_kept
+from training.lineage import Lineage, Trusted, read_lineage, write_lineage
 from training.outcomes import UnknownReleaseError
 from training.signing import signing_key
 
@@ -50,24 +49,6 @@ METRICS = "metrics.json"
 CARD = "README.md"
 STAGED = ".staged-"
 ABANDONED_AFTER = 24 * 3600  # seconds; a promotion takes minutes
-Action = Literal["promote", "rollback", "refuse"]
-
-
-@dataclass(frozen=True)
-class Event:
-    """One line of the history: who moved the pointer of a name, or had a candidate refused, and why.
-
-    `keeps_labels` says of a rollback that what it took back may be learned again.
-    """
-
-    at: str
-    by: str
-    action: Action
-    release: int
-    before: int
-    version: str
-    why: str = ""
-    keeps_labels: bool = False
 
 
 class Releases:
@@ -105,7 +86,7 @@ class Releases:
 
     def history(self, name: str) -> list[Event]:
         """Return what was done with `name`, oldest first; lines that a power failure left damaged are passed over."""
-        events = (_read_event(line) for line in self._history_lines(name))
+        events = (read_event(line) for line in self._history_lines(name))
         return [event for event in events if event is not None]
 
     def learned_until(self, name: str) -> datetime | None:
@@ -114,26 +95,22 @@ class Releases:
         One that cannot be read, or was taken back with its labels kept, says nothing: what it alone had learned is
         learned again.
         """
-        again = self._learned_again(name) - set(self.ancestry(name, self.serving(name) or SHIPPED))
+        history = self.history(name)
+        again = with_labels_kept(history) - set(ancestry(history, self.serving(name) or SHIPPED))
         return _latest(self._lineage(name, number) for number in self.numbers(name) if number not in again)
 
-    def ancestry(self, name: str, number: int) -> list[int]:
-        """Return a release and those that it replaced, the youngest first, without the shipped one."""
-        replaced = {event.release: event.before for event in self.history(name) if event.action == "promote"}
-        found: list[int] = []
-        while number != SHIPPED:
-            found.append(number)
-            number = replaced.get(number, SHIPPED)
-        return found
+    def ancestry(self, name: str) -> list[int]:
+        """Return the release that serves and those that it replaced, the youngest first, without the shipped one."""
+        return ancestry(self.history(name), self.pointer(name).release)
 
     def trusted(self, name: str) -> Trusted:
         """Return what may be trusted of what `name` learned: what serves it, and what that replaced."""
-        numbers = self.numbers(name)
-        ancestry = self.ancestry(name, self.pointer(name).release)
-        lineages = [self._lineage(name, number) for number in ancestry]
+        history = self.history(name)
+        serving = ancestry(history, self.pointer(name).release)
+        lineages = [self._lineage(name, number) for number in serving]
         taken_back = []
-        for number in sorted(set(numbers) - set(ancestry) - self._learned_again(name)):
-            began, *before = (self._lineage(name, older) for older in self.ancestry(name, number))
+        for number in sorted(set(self.numbers(name)) - set(serving) - with_labels_kept(history)):
+            began, *before = (self._lineage(name, older) for older in ancestry(history, number))
             if began.until:
                 taken_back.append((_latest(before), began.until))
         transcripts = frozenset(transcript for lineage in lineages for transcript in lineage.transcripts)
@@ -166,8 +143,7 @@ class Releases:
                 if (adapter / file).is_file():
                     shutil.copyfile(adapter / file, folder / file)
             if not (folder / LINEAGE).exists():
-                sources = manifest.training.get("sources", {})
-                (folder / LINEAGE).write_bytes(msgspec.json.encode({"transcripts": [], "sources": sources}))
+                write_lineage(folder, Lineage(sources=manifest.training.get("sources", {})))
             write_served(folder, manifest, folder / SERVED, encoder=encoder)
             yield folder
 
@@ -212,7 +188,6 @@ class Releases:
         """Let an earlier release serve again: the one that the serving one replaced, or `to`.
 
         What is taken back is not learned again from the same labels, unless `keep_labels` says that they were not why.
-
         Raises `UnknownReleaseError` if there is none, `DamagedAdapterError` if it cannot serve any more. With `to`, a
         pointer that is damaged is written anew.
         """
@@ -257,15 +232,6 @@ class Releases:
             now = {event.release for event in history[-1:]}
         return now | {event.before for event in history}
 
-    def _learned_again(self, name: str) -> set[int]:
-        """Return the releases that were last taken back with their labels kept."""
-        found: set[int] = set()
-        for event in self.history(name):
-            if event.action == "rollback":
-                left = set(self.ancestry(name, event.before)) - set(self.ancestry(name, event.release))
-                found = found | left if event.keeps_labels else found - left
-        return found
-
     def _lineage(self, name: str, number: int) -> Lineage:
         """Read a release's lineage; one that cannot be read says nothing, and the shipped adapter has none."""
         try:
@@ -280,7 +246,7 @@ class Releases:
     def _set_damaged_lines_aside(self, name: str) -> None:
         """Move what is no whole line to a file of its own, and say so: the next line must not be written behind it."""
         lines = self._history_lines(name)
-        damaged = [line for line in lines if _read_event(line) is None]
+        damaged = [line for line in lines if read_event(line) is None]
         if not damaged:
             return
         folder = self.folder / name
@@ -311,14 +277,6 @@ class Releases:
 
     def _note(self, name: str, event: Event) -> None:
         append_durably(self.folder / name / HISTORY, msgspec.json.encode(event))
-
-
-def _read_event(line: bytes) -> Event | None:
-    """Read a line of a history; None for one that is not whole, to its end."""
-    try:
-        return msgspec.json.decode(line, type=Event) if line.endswith(b"\n") else None
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None
 
 
 def who() -> str:

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import subprocess
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from actions.database import metadata, open_engine, reading, transaction
 from actions.tables import AuditRow, CustomerRow
 from bot.migrations import differences, migrate
 from bot.personal_data.erasure import empty_log, leave_no_trace
+from tests.killed import killed_at
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
@@ -141,7 +141,9 @@ def test_what_is_erased_after_a_migration_does_not_stand_in_the_pages_that_it_le
 def test_a_migration_that_is_killed_at_any_statement_has_changed_nothing(of_revision_7: str, tmp_path: Path) -> None:
     before = _learned_from(of_revision_7)
     statement = 1
-    while _killed_at(statement, url := f"sqlite:///{tmp_path}/killed-at-{statement}.db", of_revision_7):
+    while killed_at(
+        statement, partial(migrate, url := _copied(of_revision_7, f"sqlite:///{tmp_path}/killed-at-{statement}.db"))
+    ):
         assert _learned_from(url) == before, f"killed at statement {statement}"
         engine = open_engine(url)
         with reading(engine) as session:
@@ -166,26 +168,9 @@ def _learned_from(url: str) -> dict[str, list[tuple[Any, ...]]]:
     return {table: [tuple(row) for row in rows] for table, rows in found.items()}
 
 
-def _killed_at(statement: int, url: str, original: str) -> bool:
-    """Migrate a copy in a process of its own that is killed at a statement; False if it came to its end before."""
+def _copied(original: str, url: str) -> str:
     shutil.copyfile(original.removeprefix("sqlite:///"), url.removeprefix("sqlite:///"))
-    child = os.fork()
-    if child == 0:
-        left = statement
-
-        def count(*_: Any) -> None:
-            nonlocal left
-            left -= 1
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        event.listen(Engine, "before_cursor_execute", count)
-        try:
-            migrate(url)
-        finally:
-            os._exit(0)
-    _, status = os.waitpid(child, 0)
-    return os.WIFSIGNALED(status)
+    return url
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.svm import LinearSVC
 
 from nlu.encoder import find_encoder
+from nlu.heads import DECISION
 from tests.benchmarks.quality_diet import FALLBACK
 from tests.benchmarks.quality_tasks import Answers, Task, label_of
 from training.adapter import calibrated
@@ -89,7 +90,7 @@ def full(task: Task, seed: int, folder: Path, timeout: float) -> Answers:
     scores = heads.score(pooled, [row.language for row in task.test])
     chosen, names = (scores.intents, trainer.intents) if trainer.intents else (scores.sentiments, trainer.sentiments)
     labels = np.array(names)[chosen.argmax(axis=1)]
-    decisions = np.where(scores.confidence >= 0.5, labels, OUT_OF_SCOPE) if trainer.intents else labels
+    decisions = np.where(scores.confidence >= DECISION, labels, OUT_OF_SCOPE) if trainer.intents else labels
     return Answers(labels, np.asarray(scores.out_of_scope, dtype=float), decisions)
 
 

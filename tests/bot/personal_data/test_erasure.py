@@ -1,15 +1,11 @@
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import event, select, update
-from sqlalchemy.engine import Engine
+from sqlalchemy import select, update
 
 from actions.database import metadata, reading, transaction
 from actions.tables import AuditRow, OrderRow
@@ -26,6 +22,7 @@ from tests.bot.personal_data.people_for_tests import (
     open_house,
 )
 from tests.dialogue.shop_data import ANNA, EVA
+from tests.killed import killed_at
 
 OURS = [place.table.name for place in ERASED]
 
@@ -85,33 +82,15 @@ def test_the_audit_tells_what_was_erased_and_nothing_of_whom(house: House) -> No
         assert personal not in f"{row.subject} {row.details}"
 
 
-def kill_at(statement: int, url: str, erase: Callable[[House], object]) -> bool:
-    """Erase in a process of its own that is killed at one of its statements; False if it came to its end before."""
-    child = os.fork()
-    if child == 0:
-        left = statement
-
-        def count(*_: Any) -> None:
-            nonlocal left
-            left -= 1
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        event.listen(Engine, "before_cursor_execute", count)
-        try:
-            erase(open_house(url))
-        finally:
-            os._exit(0)
-    _, status = os.waitpid(child, 0)
-    return os.WIFSIGNALED(status)
-
-
 def test_killed_at_any_statement_and_begun_again_it_ends_the_same(sqlite_house: House, tmp_path: Path) -> None:
     furnished = str(sqlite_house.engine.url)
     sqlite_house.close()
 
     def erase(house: House) -> object:
         return house.erasure().erase(house.find(email=ANNA))
+
+    def erase_in(url: str) -> object:
+        return erase(open_house(url))
 
     def fresh(name: str) -> str:
         folder = tmp_path / name
@@ -125,7 +104,7 @@ def test_killed_at_any_statement_and_begun_again_it_ends_the_same(sqlite_house: 
     undisturbed.close()
     assert expected != untouched
     statement = 1
-    while kill_at(statement, url := fresh(f"killed-{statement}"), erase):
+    while killed_at(statement, partial(erase_in, url := fresh(f"killed-{statement}"))):
         house = open_house(url)
         with transaction(house.engine) as session:  # what the dead process held is free after two minutes
             session.execute(update(conversations).values(lease_until=None))
